@@ -1,0 +1,3 @@
+//! `cairn-agent`.
+
+fn main() {}

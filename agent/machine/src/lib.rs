@@ -1,0 +1,1 @@
+//! This machine's hands: TPM, disks, NICs, EFI variables, slots.

@@ -1,0 +1,3 @@
+//! `cairn-installer`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Bootable artifacts as bytes: initramfs, UKI, Authenticode, PCR prediction, ESP.

@@ -1,0 +1,1 @@
+//! The loop: fact, step, one transaction, effects.

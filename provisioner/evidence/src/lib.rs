@@ -1,0 +1,1 @@
+//! TPM evidence: structures, quotes, EK chains, event logs; parse and verify.

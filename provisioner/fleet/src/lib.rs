@@ -1,0 +1,1 @@
+//! A host works: artifacts, and the gateway of the agents.

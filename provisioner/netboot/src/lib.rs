@@ -1,0 +1,1 @@
+//! A host without an OS: DHCPv4, TFTP, HTTP and HTTPS boot.

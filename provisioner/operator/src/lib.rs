@@ -1,0 +1,1 @@
+//! People look and ask: REST API and console.

@@ -1,0 +1,3 @@
+//! `cairn`: wiring only.
+
+fn main() {}

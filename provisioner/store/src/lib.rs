@@ -1,0 +1,1 @@
+//! State, history, outbox, leases and artifacts in SQLite.

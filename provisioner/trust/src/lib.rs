@@ -1,0 +1,1 @@
+//! A host proves itself: attestation, the site's CA and keys.

@@ -1,0 +1,1 @@
+//! Virtual bare-metal hosts with firmware, TPM and disks.

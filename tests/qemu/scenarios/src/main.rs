@@ -1,0 +1,3 @@
+//! Stories told to virtual hosts.
+
+fn main() {}
