@@ -1,1 +1,19 @@
-//! Every decision of the provisioner.
+//! Every decision of the provisioner, as total functions: no I/O, no clock, no randomness, no `async`.
+//!
+//! ```text
+//!  leaf crates -- Fact --> driver -- identify() --> which host
+//!                                 -- host::step() --> next State + Effects, committed with the Note on the timeline
+//!  netboot reads boot::answer() of the last snapshot
+//! ```
+
+pub mod boot;
+pub mod fact;
+pub mod host;
+pub mod identify;
+pub mod name;
+pub mod policy;
+pub mod timeline;
+
+pub use fact::{Fact, Level, Note, Subject};
+pub use host::{Effect, Event, Host, HostSpec, State, Why};
+pub use policy::Policy;

@@ -1,0 +1,20 @@
+//! The lifecycle of one host.
+//!
+//! ```text
+//!            accept                knock            claim             proven
+//!  Pending ---------> Registered --------> Booting -------> Attesting --------> Installing
+//!                         ^                   ^  too long?      | refused           | finished
+//!                   retry |                   +-- power cut ----+-------------------+--> FirstBoot
+//!            Quarantined, Failed  <-- evidence refused / attempts used up           |        | agent proven
+//!                                                                                   |        v
+//!                                                    Silent <--- no heartbeat --- Running <--+
+//! ```
+//! Final until a person acts: `Quarantined`, `Failed`, `Pending`. Every other state has a deadline in its data.
+
+mod state;
+mod step;
+mod why;
+
+pub use state::{Effect, Event, Host, HostSpec, Installed, State};
+pub use step::{Context, Step, step};
+pub use why::Why;
