@@ -1,3 +1,143 @@
-//! `cargo xtask`: the one entry for people and CI.
+//! `cargo xtask`: the one entry for people and CI. A thin dispatcher: it prepares the machine, builds, and
+//! hands over to the programs that do the work.
 
-fn main() {}
+mod build;
+mod command;
+mod host_tools;
+mod suite;
+mod tidy;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::build::Workshop;
+use crate::command::Program;
+use crate::host_tools::{Install, Purpose};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Develop, test and demonstrate Cairn")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Take one virtual host from power-on to running, and show its timeline
+    Demo {
+        /// Write the timeline as JSON, too
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        #[command(flatten)]
+        host: HostArgs,
+    },
+    /// Run everything that must pass; with names, only those scenarios
+    Test {
+        /// Only what needs no image and no virtual host
+        #[arg(long)]
+        fast: bool,
+        /// Scenarios to run instead of everything
+        #[arg(value_name = "SCENARIO", conflicts_with = "fast")]
+        scenarios: Vec<String>,
+        #[command(flatten)]
+        host: HostArgs,
+    },
+    /// What `.ci/run` calls: the same as `test`
+    Ci,
+    /// Check layers, sizes, module docs, inherited lints, dependencies and links
+    Tidy,
+    /// Virtual hosts: up, boot, console, down
+    #[command(disable_help_flag = true)]
+    Lab(Passed),
+    /// Build installer and OS bundles
+    #[command(disable_help_flag = true)]
+    Image(Passed),
+    /// Measurements
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Installer to reboot, beside the reference pipeline
+    Boot {
+        /// Print only JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        host: HostArgs,
+    },
+}
+
+#[derive(Args)]
+struct HostArgs {
+    /// List the Debian packages that are missing instead of installing them
+    #[arg(long)]
+    no_install: bool,
+}
+
+impl HostArgs {
+    fn install(&self) -> Install {
+        if self.no_install { Install::List } else { Install::Missing }
+    }
+}
+
+#[derive(Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let workshop = Workshop::find()?;
+    match task {
+        Task::Demo { json, host } => {
+            host_tools::ensure(Purpose::Lab, host.install())?;
+            let made = workshop.everything()?;
+            let mut demo = made.scenarios("demo");
+            if let Some(file) = json {
+                demo = demo.arg("--json").arg(file);
+            }
+            demo.run()
+        }
+        Task::Test { fast: true, host, .. } => suite::fast(&workshop, host.install()),
+        Task::Test { scenarios, host, .. } if !scenarios.is_empty() => {
+            suite::only(&workshop, &scenarios, host.install())
+        }
+        Task::Test { host, .. } => suite::all(&workshop, host.install()),
+        Task::Ci => suite::all(&workshop, Install::Missing),
+        Task::Tidy => tidy::run(workshop.root()),
+        Task::Lab(passed) => pass_on(&workshop, "cairn-lab", passed, Purpose::Lab),
+        Task::Image(passed) => pass_on(&workshop, "cairn-image", passed, Purpose::Image),
+        Task::Bench { what: Bench::Boot { json, host } } => {
+            host_tools::ensure(Purpose::Lab, host.install())?;
+            let bench = workshop.everything()?.scenarios("bench");
+            if json { bench.arg("--json").run() } else { bench.run() }
+        }
+    }
+}
+
+/// Hands over to a program of the workspace that has its own command line.
+fn pass_on(workshop: &Workshop, package: &str, passed: Passed, purpose: Purpose) -> Result<()> {
+    let asks_only = passed.args.is_empty() || passed.args.iter().any(|a| a == "--help" || a == "-h");
+    if !asks_only {
+        host_tools::ensure(purpose, Install::Missing)?;
+    }
+    Program::new(workshop.tool(package)?).args(passed.args).run()
+}

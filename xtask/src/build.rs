@@ -1,0 +1,124 @@
+//! What is built before virtual hosts can run, in order: the provisioner, the static host programs, the
+//! bundles, the programs of the lab. Cargo and `cairn-image` decide what is still fresh.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::command::Program;
+use crate::workspace::Metadata;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// One file without an interpreter, at a fixed address: it runs as PID 1 before any library exists.
+const STATIC: &str = "-C target-feature=+crt-static -C relocation-model=static";
+
+/// Where to build.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    metadata: Metadata,
+}
+
+/// The programs that run on a host.
+#[derive(Debug, Clone)]
+pub(crate) struct HostPrograms {
+    installer: PathBuf,
+    agent: PathBuf,
+}
+
+/// All that the scenarios need.
+#[derive(Debug)]
+pub(crate) struct Made {
+    cairn: PathBuf,
+    host: HostPrograms,
+    bundles: PathBuf,
+    scenarios: PathBuf,
+}
+
+impl Workshop {
+    pub(crate) fn find() -> Result<Self> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Ok(Self { metadata: Metadata::load(here)? })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.metadata.workspace_root
+    }
+
+    fn target(&self) -> &Path {
+        &self.metadata.target_directory
+    }
+
+    /// Cargo in the workspace, with the committed lock file.
+    pub(crate) fn cargo(&self, verb: &str) -> Program {
+        Program::cargo().arg(verb).arg("--locked").within(self.root())
+    }
+
+    /// A program of the workspace for the developer, built as the tests are.
+    pub(crate) fn tool(&self, package: &str) -> Result<PathBuf> {
+        self.cargo("build").args(["--quiet", "-p", package]).run()?;
+        self.existing(self.target().join("debug").join(package))
+    }
+
+    /// The provisioner, as it is shipped.
+    pub(crate) fn provisioner(&self) -> Result<PathBuf> {
+        self.cargo("build").args(["--release", "-p", "cairn-server"]).run()?;
+        self.existing(self.target().join("release/cairn"))
+    }
+
+    /// The static programs that run on a host, as they are shipped.
+    pub(crate) fn host_programs(&self) -> Result<HostPrograms> {
+        self.cargo("build")
+            .args(["--profile", "host", "--target", TARGET, "-p", "cairn-installer", "-p", "cairn-agentd"])
+            .env("RUSTFLAGS", STATIC)
+            .run()?;
+        let dir = self.target().join(TARGET).join("host");
+        Ok(HostPrograms {
+            installer: self.existing(dir.join("cairn-installer"))?,
+            agent: self.existing(dir.join("cairn-agent"))?,
+        })
+    }
+
+    /// The bundles, in `target/cairn`.
+    pub(crate) fn bundles(&self, host: &HostPrograms) -> Result<PathBuf> {
+        let image = self.tool("cairn-image")?;
+        let out = self.target().join("cairn");
+        Program::new(image)
+            .arg("all")
+            .arg("--installer")
+            .arg(&host.installer)
+            .arg("--agent")
+            .arg(&host.agent)
+            .arg("--out")
+            .arg(&out)
+            .run()?;
+        Ok(out)
+    }
+
+    /// All that the scenarios need.
+    pub(crate) fn everything(&self) -> Result<Made> {
+        let cairn = self.provisioner()?;
+        let host = self.host_programs()?;
+        let bundles = self.bundles(&host)?;
+        let scenarios = self.tool("cairn-scenarios")?;
+        Ok(Made { cairn, host, bundles, scenarios })
+    }
+
+    fn existing(&self, path: PathBuf) -> Result<PathBuf> {
+        if !path.is_file() {
+            bail!("cargo built no {}", path.strip_prefix(self.root()).unwrap_or(&path).display());
+        }
+        Ok(path)
+    }
+}
+
+impl Made {
+    /// The scenarios' program with a verb (`demo`, `run`, `bench`) and the paths of what was built.
+    pub(crate) fn scenarios(&self, verb: &str) -> Program {
+        Program::new(&self.scenarios)
+            .arg(verb)
+            .env("CAIRN_BIN", &self.cairn)
+            .env("CAIRN_BUNDLES", &self.bundles)
+            .env("CAIRN_INSTALLER_BIN", &self.host.installer)
+            .env("CAIRN_AGENT_BIN", &self.host.agent)
+    }
+}

@@ -1,0 +1,136 @@
+//! `cargo xtask test`: the steps in order, each timed, and a closing summary. CI reads the last line.
+//!
+//! Steps that look at the sources all run, so that one push shows all faults. Bundles and scenarios
+//! run only when those passed, because they take minutes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::build::{Made, Workshop};
+use crate::command::Program;
+use crate::host_tools::{self, Install, Purpose};
+use crate::tidy;
+
+/// What became of one step.
+#[derive(Debug)]
+struct Outcome {
+    name: &'static str,
+    took: Duration,
+    failure: Option<String>,
+}
+
+/// The steps so far.
+#[derive(Debug, Default)]
+struct Suite {
+    outcomes: Vec<Outcome>,
+}
+
+/// Everything.
+pub(crate) fn all(workshop: &Workshop, install: Install) -> Result<()> {
+    host_tools::ensure(Purpose::Lab, install)?;
+    let mut suite = Suite::default();
+    suite.sources(workshop);
+    if suite.passed() {
+        suite.scenarios(workshop, &[]);
+    }
+    suite.close()
+}
+
+/// Only what looks at the sources, and `cargo test`.
+pub(crate) fn fast(workshop: &Workshop, install: Install) -> Result<()> {
+    host_tools::ensure(Purpose::UnitTests, install)?;
+    let mut suite = Suite::default();
+    suite.sources(workshop);
+    suite.close()
+}
+
+/// Only some scenarios.
+pub(crate) fn only(workshop: &Workshop, names: &[String], install: Install) -> Result<()> {
+    host_tools::ensure(Purpose::Lab, install)?;
+    let mut suite = Suite::default();
+    suite.scenarios(workshop, names);
+    suite.close()
+}
+
+impl Suite {
+    fn sources(&mut self, workshop: &Workshop) {
+        self.step("format", || {
+            Program::cargo().args(["fmt", "--all", "--check"]).within(workshop.root()).run()
+        });
+        self.step("tidy", || tidy::run(workshop.root()));
+        let lint = ["--workspace", "--all-targets", "--", "-D", "warnings"];
+        self.step("clippy", || workshop.cargo("clippy").args(lint).run());
+        self.step("unit tests", || unit_tests(workshop));
+    }
+
+    /// Each part is built once; a later part runs only when the earlier ones are there.
+    fn scenarios(&mut self, workshop: &Workshop, names: &[String]) {
+        let mut made: Option<Made> = None;
+        self.step("build and bundles", || {
+            made = Some(workshop.everything()?);
+            Ok(())
+        });
+        if let Some(made) = made {
+            self.step("scenarios", || made.scenarios("run").args(names).run());
+        }
+    }
+
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) {
+        eprintln!("\n== {name}");
+        let start = Instant::now();
+        let failure = work().err().map(|error| format!("{error:#}"));
+        if let Some(why) = &failure {
+            eprintln!("{name}: {why}");
+        }
+        self.outcomes.push(Outcome { name, took: start.elapsed(), failure });
+    }
+
+    fn passed(&self) -> bool {
+        self.outcomes.iter().all(|o| o.failure.is_none())
+    }
+
+    fn close(&self) -> Result<()> {
+        eprintln!("\n== summary");
+        let failed = self.outcomes.iter().filter(|o| o.failure.is_some()).count();
+        for Outcome { name, took, failure } in &self.outcomes {
+            let seconds = took.as_secs_f64();
+            match failure {
+                None => eprintln!("  passed {seconds:8.1} s  {name}"),
+                Some(why) => eprintln!("  FAILED {seconds:8.1} s  {name}: {why}"),
+            }
+        }
+        eprintln!("{} passed, {failed} failed", self.outcomes.len() - failed);
+        if failed > 0 {
+            let names: Vec<_> =
+                self.outcomes.iter().filter(|o| o.failure.is_some()).map(|o| o.name).collect();
+            bail!("failed: {}", names.join(", "));
+        }
+        Ok(())
+    }
+}
+
+/// cargo-nextest where it is installed, else cargo's own runner.
+fn unit_tests(workshop: &Workshop) -> Result<()> {
+    let nextest = Program::cargo().args(["nextest", "--version"]).output().is_ok();
+    if nextest {
+        let run = ["nextest", "run", "--locked", "--workspace"];
+        return Program::cargo().args(run).within(workshop.root()).run();
+    }
+    workshop.cargo("test").arg("--workspace").run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_fails_the_suite_and_is_named() {
+        let mut suite = Suite::default();
+        suite.step("good", || Ok(()));
+        assert!(suite.close().is_ok());
+        suite.step("bad", || bail!("reason"));
+        assert!(!suite.passed());
+        assert_eq!(suite.close().unwrap_err().to_string(), "failed: bad");
+    }
+}
