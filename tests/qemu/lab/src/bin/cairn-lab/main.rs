@@ -1,0 +1,3 @@
+//! `cairn-lab`.
+
+fn main() {}
