@@ -1,3 +1,104 @@
-//! Stories told to virtual hosts.
+//! `cairn-scenarios`: tells stories to virtual hosts and says which came true.
+//!
+//! A story is a function in a file of its own, listed in `stories.rs`. Each runs in a network of its own; at most two
+//! guests are on at once over all stories. Not `cargo test`: it needs root, QEMU and minutes. `cargo xtask test` runs it.
 
-fn main() {}
+mod firmware_knocks;
+mod report;
+mod runner;
+mod slots;
+mod stories;
+mod story;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+use crate::runner::Options;
+use crate::stories::{Entry, STORIES};
+
+/// Stories told to virtual hosts.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Lists the stories.
+    List,
+    /// Runs all stories, or those named.
+    Run {
+        /// Names, or beginnings of names.
+        names: Vec<String>,
+        /// Stories at once.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+        /// Guests at once, over all stories.
+        #[arg(long, default_value_t = 2)]
+        guests: usize,
+        /// Writes the outcome here as well.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Keeps the folders of stories that came true.
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().verb) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<bool> {
+    match verb {
+        Verb::List => {
+            STORIES.iter().for_each(|story| report::say(&format!("{:<36} {}", story.name, story.promise)));
+            Ok(true)
+        }
+        Verb::Run { names, jobs, guests, json, keep } => {
+            let chosen = chosen(&names)?;
+            let options =
+                Options { jobs, guests, keep: if keep { runner::Keep::All } else { runner::Keep::Failed } };
+            let outcomes = runner::run(&chosen, &options)?;
+            if let Some(path) = json {
+                let text = serde_json::to_string_pretty(&outcomes)?;
+                std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            Ok(report::summary(&outcomes))
+        }
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Entry>> {
+    if let Some(unknown) =
+        names.iter().find(|name| !STORIES.iter().any(|story| story.name.starts_with(name.as_str())))
+    {
+        bail!("no story is called {unknown}; see `cairn-scenarios list`");
+    }
+    let wanted =
+        |story: &&Entry| names.is_empty() || names.iter().any(|name| story.name.starts_with(name.as_str()));
+    Ok(STORIES.iter().filter(wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stories_are_chosen_by_the_beginning_of_their_name() {
+        assert_eq!(chosen(&[]).unwrap().len(), STORIES.len());
+        assert_eq!(chosen(&["firmware_kn".into()]).unwrap().len(), 1);
+        assert!(chosen(&["no_such_story".into()]).is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! What a story is given: a network, a folder, guests, and a voice. One file a story uses nothing else of the runner.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use cairn_lab::{Guest, Net, Tpm, TpmCa, Workspace};
+
+use crate::report::{self, Mark};
+
+/// The stage for one story.
+#[derive(Debug)]
+pub(crate) struct Story {
+    name: &'static str,
+    net: Net,
+    folder: PathBuf,
+    lab: Workspace,
+    since: Instant,
+    marks: Vec<Mark>,
+}
+
+#[expect(dead_code, reason = "the vocabulary is for the stories to come; the first uses a part of it")]
+impl Story {
+    /// Sets the stage: a network and an empty folder.
+    pub(crate) fn new(name: &'static str, lab: &Workspace) -> Result<Self> {
+        let folder = lab.fresh_folder(&format!("run/{name}"))?;
+        let net = Net::create(name)?;
+        Ok(Self { name, net, folder, lab: lab.clone(), since: Instant::now(), marks: Vec::new() })
+    }
+
+    /// The story's own network.
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The story's own folder; kept below `.lab/failed` when it fails.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A machine of this story, with a folder of its own. Nothing is on yet.
+    pub(crate) fn guest(&self, name: &str) -> Guest {
+        Guest::new(name, &self.folder.join(name))
+    }
+
+    /// The manufacturer whose TPMs the site trusts.
+    pub(crate) fn tpm_ca(&self) -> Result<TpmCa> {
+        self.ca("known")
+    }
+
+    /// A manufacturer that nobody has heard of.
+    pub(crate) fn unknown_tpm_ca(&self) -> Result<TpmCa> {
+        self.ca("unknown")
+    }
+
+    /// A new TPM of the trusted manufacturer for the guest of this name.
+    pub(crate) fn tpm(&self, guest: &str) -> Result<Tpm> {
+        Ok(Tpm::certified(&self.folder.join(guest).join("tpm"), &self.tpm_ca()?)?)
+    }
+
+    /// Notes that a stage is over, and says so.
+    pub(crate) fn mark(&mut self, stage: impl Into<String>) {
+        let mark = Mark { stage: stage.into(), at: self.since.elapsed().as_secs_f64() };
+        report::say(&format!("{:<28} {:7.1}s  {}", self.name, mark.at, mark.stage));
+        self.marks.push(mark);
+    }
+
+    /// What was marked so far.
+    pub(crate) fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    fn ca(&self, name: &str) -> Result<TpmCa> {
+        let cache = self.lab.folder("cache/tpm-ca")?;
+        TpmCa::open(&cache, name).with_context(|| format!("TPM CA {name}"))
+    }
+}
