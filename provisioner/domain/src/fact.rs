@@ -87,6 +87,6 @@ pub struct Fact {
     pub subject: Subject,
     /// What it means for the host's lifecycle, if anything.
     pub event: Option<Event>,
-    /// What people read.
-    pub note: Note,
+    /// What people read; absent for what repeats all the time, such as a heartbeat.
+    pub note: Option<Note>,
 }

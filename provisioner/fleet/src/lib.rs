@@ -1,1 +1,13 @@
-//! A host works: artifacts, and the gateway of the agents.
+//! A host works: bundles become artifacts, and running agents are heard.
+//!
+//! ```text
+//!  bundle (.cairn) --bundle::open--> parts --compose--> signed UKI + prediction --+--> installer: boot files
+//!                                                                                 +--> image: ESP, frames, manifest
+//!  installer reports, agent heartbeats --gateway--> facts --> driver
+//! ```
+//! Not here: HTTP (the server crate maps paths to these calls), evidence (trust), states (domain).
+
+pub mod bundle;
+pub mod compose;
+pub mod frames;
+

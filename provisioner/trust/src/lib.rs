@@ -1,1 +1,14 @@
-//! A host proves itself: attestation, the site's CA and keys.
+//! A host proves itself: the site's keys and CA, and the attestation service.
+//!
+//! ```text
+//!  installer / agent --hello--> Attestation::connection().hello()    EK chain -> challenge (MakeCredential)
+//!                    --evidence-> .evidence()   activation, AK, quote, log, PCR 4 and 11 -> Verdict
+//!                                  |  facts go to the driver; plans and certificates leave only after its answer
+//! ```
+//! The only crate that releases a secret (invariant 8 of ARCHITECTURE.md). Not here: what state a host is in (domain),
+//! how evidence is checked (cairn-evidence).
+
+pub mod ca;
+pub mod keys;
+
+pub use keys::SiteKeys;
