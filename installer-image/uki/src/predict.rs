@@ -1,7 +1,9 @@
 //! The PCR values that a UKI will leave behind, computed from its finished (signed) bytes.
 //!
 //! PCR 4 by firmware (TCG PC Client Platform Firmware Profile 1.06, section 3.3.4.5, as EDK2 does it): boot attempt,
-//! separator, the UKI, then the kernel that the stub loads. PCR 11 by systemd-stub: each section's name and data.
+//! separator, the UKI, then the kernel that the stub loads. With Secure Boot on, the kernel is missing there: stub 252
+//! replaces the firmware's file authentication while it loads the kernel, and EDK2 measures in just that call (seen in
+//! tests/data). PCR 11 by systemd-stub: each section's name and data.
 //! Not a reading of event logs: that is `evidence`, which compares. Callers: whoever publishes a UKI.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
@@ -31,14 +33,27 @@ pub struct SectionMeasurement {
     pub data_digest: Sha256Digest,
 }
 
+/// The state of the firmware's Secure Boot; it decides what PCR 4 gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecureBoot {
+    /// Off, or in setup mode.
+    Off,
+    /// Enforced.
+    On,
+}
+
 /// What a host that booted this UKI must report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootPrediction {
-    /// EV_EFI_BOOT_SERVICES_APPLICATION digests in PCR 4, in order: the UKI, its kernel.
+    /// Authenticode digests as EV_EFI_BOOT_SERVICES_APPLICATION in PCR 4, in order: the UKI, its kernel. With Secure
+    /// Boot only the first: see [`BootPrediction::apps`].
     pub boot_apps: [Sha256Digest; 2],
-    /// PCR 4 when this UKI was the first boot option tried; for others see [`BootPrediction::pcr4_after`].
+    /// PCR 4 without Secure Boot when this UKI was the first boot option tried; for others see
+    /// [`BootPrediction::pcr4_after`].
     pub pcr4: Sha256Digest,
-    /// PCR 11 at the hand-over to the kernel.
+    /// The same with Secure Boot.
+    pub pcr4_secure_boot: Sha256Digest,
+    /// PCR 11 at the hand-over to the kernel, with or without Secure Boot.
     pub pcr11: Sha256Digest,
     /// The events behind `pcr11`.
     pub pcr11_sections: Vec<SectionMeasurement>,
@@ -98,7 +113,8 @@ pub fn from_uki(uki: &[u8]) -> Result<BootPrediction, PredictError> {
         [measured(uki).map_err(PredictError::Uki)?, measured(kernel).map_err(PredictError::Kernel)?];
     let events = sections.iter().flat_map(|s| [&s.name_digest, &s.data_digest]);
     Ok(BootPrediction {
-        pcr4: pcr4(&boot_apps, 0),
+        pcr4: pcr4(apps(&boot_apps, SecureBoot::Off), 0),
+        pcr4_secure_boot: pcr4(apps(&boot_apps, SecureBoot::On), 0),
         boot_apps,
         pcr11: events.fold(Sha256Digest::ZERO, |pcr, event| pcr.extend(event)),
         pcr11_sections: sections,
@@ -106,11 +122,24 @@ pub fn from_uki(uki: &[u8]) -> Result<BootPrediction, PredictError> {
 }
 
 impl BootPrediction {
+    /// The applications that firmware measures into PCR 4.
+    #[must_use]
+    pub fn apps(&self, secure_boot: SecureBoot) -> &[Sha256Digest] {
+        apps(&self.boot_apps, secure_boot)
+    }
+
     /// PCR 4 after `failed` boot options that were tried first and loaded nothing, such as an empty disk: EDK2 adds a
     /// "Returning" and a "Calling" event for each.
     #[must_use]
-    pub fn pcr4_after(&self, failed: u8) -> Sha256Digest {
-        pcr4(&self.boot_apps, failed)
+    pub fn pcr4_after(&self, failed: u8, secure_boot: SecureBoot) -> Sha256Digest {
+        pcr4(self.apps(secure_boot), failed)
+    }
+}
+
+fn apps(both: &[Sha256Digest; 2], secure_boot: SecureBoot) -> &[Sha256Digest] {
+    match secure_boot {
+        SecureBoot::Off => both,
+        SecureBoot::On => both.first_chunk::<1>().map_or(&[], |uki| uki),
     }
 }
 
