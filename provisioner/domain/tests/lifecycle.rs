@@ -71,12 +71,21 @@ fn a_pending_host_gets_nothing_until_it_is_accepted() {
 fn a_power_cut_starts_again_and_counts() {
     let mut story = Story::new(State::Registered);
     for n in 1..=3 {
-        story.tell(Event::Knocked, "booting").tell(Event::InstallerProven(install(n)), "installing");
+        story.tell(Event::InstallerProven(install(n)), "installing");
     }
-    story.tell(Event::Knocked, "booting").tell(Event::InstallerProven(install(4)), "failed");
+    story.tell(Event::InstallerProven(install(4)), "failed");
     assert_eq!(story.state.why(), Some(Why::TooManyAttempts(3)));
     assert_eq!(story.effects.len(), 3, "each broken installation is void: {:?}", story.effects);
     story.tell(Event::Knocked, "failed").tell(Event::Retried, "registered");
+}
+
+#[test]
+fn a_spoofed_knock_or_claim_does_not_end_an_installation() {
+    Story::new(State::Registered)
+        .tell(Event::InstallerProven(install(1)), "installing")
+        .tell(Event::Knocked, "installing")
+        .tell(Event::Claimed, "installing")
+        .tell(Event::InstallFinished(install(1)), "first boot");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //!            accept                knock            claim             proven
 //!  Pending ---------> Registered --------> Booting -------> Attesting --------> Installing
 //!                         ^                   ^  too long?      | refused           | finished
-//!                   retry |                   +-- power cut ----+-------------------+--> FirstBoot
+//!                   retry |                   +---- silence or failure -------------+--> FirstBoot
 //!            Quarantined, Failed  <-- evidence refused / attempts used up           |        | agent proven
 //!                                                                                   |        v
 //!                                                    Silent <--- no heartbeat --- Running <--+

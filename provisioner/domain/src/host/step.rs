@@ -66,28 +66,23 @@ pub fn step(state: &State, event: &Event, cx: Context<'_>) -> Step {
     }
 }
 
+/// Anyone on the wire can knock in another's name, so a knock never ends an installation: its own silence does, or proof.
 fn knocked(state: &State, cx: Context<'_>) -> Step {
-    let attempt = match state {
-        State::Registered => 0,
-        // A power cut or reset in the middle: the count of attempts goes on.
-        State::Booting { attempt, .. }
-        | State::Attesting { attempt, .. }
-        | State::Installing { attempt, .. } => *attempt,
-        _ => return Step::Stay,
-    };
-    Step::Move { to: booting(attempt, cx), effects: leave(state, cx) }
+    match state {
+        State::Registered => to(booting(0, cx)),
+        State::Booting { attempt, .. } | State::Attesting { attempt, .. } => to(booting(*attempt, cx)),
+        _ => Step::Stay,
+    }
 }
 
+/// A claim is not proof yet: as for a knock.
 fn claimed(state: &State, cx: Context<'_>) -> Step {
     let attempt = match state {
         State::Registered => 0,
-        State::Booting { attempt, .. }
-        | State::Attesting { attempt, .. }
-        | State::Installing { attempt, .. } => *attempt,
+        State::Booting { attempt, .. } | State::Attesting { attempt, .. } => *attempt,
         _ => return Step::Stay,
     };
-    let until = cx.now.after_seconds(cx.policy.evidence_s);
-    Step::Move { to: State::Attesting { attempt, until }, effects: leave(state, cx) }
+    to(State::Attesting { attempt, until: cx.now.after_seconds(cx.policy.evidence_s) })
 }
 
 fn proven(state: &State, install: InstallId, cx: Context<'_>) -> Step {
