@@ -1,0 +1,203 @@
+//! Recipes as data: what goes into a bundle. The files lie in `recipes/` and are part of this program.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BuildError;
+
+const RECIPES: [(&str, &str); 4] = [
+    ("installer-lab", include_str!("../recipes/installer-lab.toml")),
+    ("installer-metal", include_str!("../recipes/installer-metal.toml")),
+    ("os-tiny", include_str!("../recipes/os-tiny.toml")),
+    ("os-debian", include_str!("../recipes/os-debian.toml")),
+];
+
+/// A recipe of either kind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Recipe {
+    /// An installer.
+    Installer(Installer),
+    /// An operating system.
+    Os(Box<Os>),
+}
+
+/// What every boot has: a kernel, its modules and its command line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Boot {
+    /// The flavour or image name.
+    pub name: String,
+    /// `ID` of os-release(5).
+    pub id: String,
+    /// `NAME` of os-release(5).
+    pub title: String,
+    /// The Debian package that depends on the kernel to use.
+    pub kernel: String,
+    /// The kernel's command line; the provisioner may add to it.
+    pub cmdline: String,
+    /// Modules of the initramfs.
+    #[serde(default)]
+    pub modules: ModuleSet,
+}
+
+/// Modules to take, always with those they depend on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModuleSet {
+    /// Loaded at start, in this order.
+    pub load: Vec<String>,
+    /// Present, loaded when a device or a program asks.
+    pub names: Vec<String>,
+    /// Every module below these folders, as seen from the kernel's module folder.
+    pub dirs: Vec<String>,
+    /// Beginnings of paths to leave out of `dirs`.
+    pub except: Vec<String>,
+}
+
+/// An installer flavour.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Installer {
+    /// Kernel and modules.
+    #[serde(flatten)]
+    pub boot: Boot,
+    /// Firmware for the modules.
+    #[serde(default)]
+    pub firmware: Firmware,
+}
+
+/// Where firmware files come from. Only files that a module of the set declares are taken.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Firmware {
+    /// Debian packages, of `main` and `non-free-firmware`.
+    pub packages: Vec<String>,
+}
+
+/// An operating system image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Os {
+    /// Kernel and modules.
+    #[serde(flatten)]
+    pub boot: Boot,
+    /// The system's version, for people.
+    pub os_version: String,
+    /// Size of the EFI system partition: two UKIs and the host's files.
+    pub esp_mib: u32,
+    /// Size of each root partition.
+    pub root_mib: u32,
+    /// A root file system from Debian packages; without it the agent is alone.
+    pub debian: Option<Debian>,
+}
+
+/// A root file system from Debian packages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Debian {
+    /// Packages besides the essential ones, without what they recommend.
+    pub packages: Vec<String>,
+    /// Files and folders to remove.
+    pub remove: Vec<String>,
+    /// systemd units to start.
+    pub enable: Vec<Enable>,
+    /// systemd units that never start.
+    pub mask: Vec<String>,
+    /// Empty folders to add.
+    pub directories: Vec<String>,
+    /// Modules besides those of the initramfs.
+    pub modules: ModuleSet,
+    /// Text files to add.
+    pub files: Vec<TextFile>,
+}
+
+/// A unit and the `.wants` folder that starts it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enable {
+    /// The unit.
+    pub unit: String,
+    /// The folder below `etc/systemd/system`.
+    pub of: String,
+}
+
+/// A file with its text; a first empty line is not part of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextFile {
+    /// Path without a leading slash.
+    pub path: String,
+    /// Contents.
+    pub text: String,
+}
+
+impl Recipe {
+    /// The recipe with this file name, without its ending.
+    ///
+    /// # Errors
+    /// When there is none, or it is not understood.
+    pub fn named(file: &str) -> Result<Self, BuildError> {
+        let found = RECIPES.iter().find(|(name, _)| *name == file);
+        let (name, text) =
+            found.ok_or_else(|| BuildError::NoRecipe { kind: "known", name: file.to_owned() })?;
+        toml::from_str(text).map_err(|source| BuildError::Recipe { name: (*name).to_owned(), source })
+    }
+
+    /// The installer of a flavour.
+    ///
+    /// # Errors
+    /// When there is none, or it is not understood.
+    pub fn installer(flavour: &str) -> Result<Installer, BuildError> {
+        match Self::named(&format!("installer-{flavour}"))? {
+            Self::Installer(installer) => Ok(installer),
+            Self::Os(_) => Err(BuildError::NoRecipe { kind: "installer", name: flavour.to_owned() }),
+        }
+    }
+
+    /// The operating system of a name.
+    ///
+    /// # Errors
+    /// When there is none, or it is not understood.
+    pub fn os(name: &str) -> Result<Os, BuildError> {
+        match Self::named(&format!("os-{name}"))? {
+            Self::Os(os) => Ok(*os),
+            Self::Installer(_) => Err(BuildError::NoRecipe { kind: "os", name: name.to_owned() }),
+        }
+    }
+}
+
+impl Boot {
+    /// The text of os-release(5) for the UKI.
+    #[must_use]
+    pub fn os_release(&self, version: &str) -> String {
+        format!("ID={}\nNAME=\"{}\"\nVERSION_ID={version}\n", self.id, self.title)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_is_understood_and_named_as_its_file() {
+        for (file, _) in RECIPES {
+            let name = match Recipe::named(file).unwrap() {
+                Recipe::Installer(i) => format!("installer-{}", i.boot.name),
+                Recipe::Os(o) => format!("os-{}", o.boot.name),
+            };
+            assert_eq!(name, file);
+        }
+    }
+
+    #[test]
+    fn an_os_is_not_an_installer() {
+        assert!(Recipe::installer("tiny").is_err());
+        assert!(Recipe::os("lab").is_err());
+    }
+
+    #[test]
+    fn paths_of_recipes_stay_in_the_tree() {
+        let debian = Recipe::os("debian").unwrap().debian.unwrap();
+        let files = debian.files.iter().map(|f| &f.path);
+        for path in debian.remove.iter().chain(&debian.directories).chain(files) {
+            assert!(!path.starts_with('/') && !path.contains(".."), "{path}");
+        }
+    }
+}
