@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::child::Owned;
+use crate::child::{Leash, Owned};
 use crate::net::{Net, NetError};
 use crate::patience::Stage;
 use crate::tool::{self, ToolError};
@@ -123,15 +124,25 @@ impl<'net> Site<'net> {
     /// Writes the configuration into `folder`, initialises the site and starts the server. Call it in the thread that
     /// will hold the result: the server ends with that thread.
     pub fn start(net: &'net Net, config: SiteConfig, folder: &Path) -> Result<Self, SiteError> {
-        let path = folder.join("cairn.toml");
-        let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &config.config_toml));
-        written.map_err(|source| SiteError::File { path, source })?;
-        let mut init = command(net, &config, folder, &config.init);
-        tool::run(&mut init).map_err(SiteError::Init)?;
+        initialise(net, &config, folder)?;
         let (server, log) = serve(net, &config, folder)?;
         let mut site = Self { net, config, folder: folder.to_owned(), server, log };
         site.wait_ready()?;
         Ok(site)
+    }
+
+    /// Starts the server so that it outlives this process; returns its process id without waiting for it to be ready.
+    pub fn start_loose(net: &Net, config: &SiteConfig, folder: &Path) -> Result<u32, SiteError> {
+        initialise(net, config, folder)?;
+        let path = folder.join("serve.log");
+        let file = |source| SiteError::File { path: path.clone(), source };
+        let log = File::create(&path).map_err(file)?;
+        let mut command = command(net, config, folder, (Leash::Loose, &config.serve));
+        command.stdout(log.try_clone().map_err(file)?).stderr(log);
+        // A group of its own, so that Ctrl-C in the terminal ends the lab's program only.
+        command.process_group(0);
+        let child = command.spawn();
+        Ok(child.map_err(|source| SiteError::Start { program: config.program.clone(), source })?.id())
     }
 
     /// What the server has logged since it was started (last).
@@ -173,7 +184,7 @@ impl<'net> Site<'net> {
     pub fn call(&self, words: &[&str]) -> Result<String, CallError> {
         let words: Vec<String> =
             self.config.call.iter().cloned().chain(words.iter().map(|&word| word.to_owned())).collect();
-        let inner = command(self.net, &self.config, &self.folder, &words);
+        let inner = command(self.net, &self.config, &self.folder, (Leash::Short, &words));
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", "60"]).arg(inner.get_program()).args(inner.get_args());
         command.envs(self.config.env.iter().cloned());
@@ -221,13 +232,22 @@ impl<'net> Site<'net> {
     }
 }
 
+/// Writes the configuration and runs `cairn init`.
+fn initialise(net: &Net, config: &SiteConfig, folder: &Path) -> Result<(), SiteError> {
+    let path = folder.join("cairn.toml");
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &config.config_toml));
+    written.map_err(|source| SiteError::File { path, source })?;
+    let mut init = command(net, config, folder, (Leash::Short, &config.init));
+    tool::run(&mut init).map(drop).map_err(SiteError::Init)
+}
+
 fn serve(net: &Net, config: &SiteConfig, folder: &Path) -> Result<(Owned, Transcript), SiteError> {
     let path = folder.join("serve.log");
     let copy = File::options().create(true).append(true).open(&path);
     let copy = copy.map_err(|source| SiteError::File { path, source })?;
     let failed = |source| SiteError::Start { program: config.program.clone(), source };
     let (reader, writer) = io::pipe().map_err(failed)?;
-    let mut command = command(net, config, folder, &config.serve);
+    let mut command = command(net, config, folder, (Leash::Short, &config.serve));
     command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let log = Transcript::new("cairn serve");
     let server = Owned::new(command.spawn().map_err(failed)?);
@@ -235,9 +255,9 @@ fn serve(net: &Net, config: &SiteConfig, folder: &Path) -> Result<(Owned, Transc
     Ok((server, log))
 }
 
-fn command(net: &Net, config: &SiteConfig, folder: &Path, words: &[String]) -> Command {
+fn command(net: &Net, config: &SiteConfig, folder: &Path, (leash, words): (Leash, &[String])) -> Command {
     let path = folder.join("cairn.toml").to_string_lossy().into_owned();
-    let mut command = net.command(&config.program);
+    let mut command = net.command_on(leash, &config.program);
     command.args(words.iter().map(|word| word.replace("{config}", &path)));
     command.envs(config.env.iter().cloned()).stdin(Stdio::null());
     command

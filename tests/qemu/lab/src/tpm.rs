@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -92,6 +93,10 @@ impl Tpm {
         command.arg(prefixed("dir=", &self.folder));
         command.arg("--ctrl").arg(prefixed("type=unixio,path=", socket));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        if leash == Leash::Loose {
+            // A group of its own, so that Ctrl-C in the terminal ends the lab's program only.
+            command.process_group(0);
+        }
         let child = command.spawn().map_err(|source| TpmError::file(Path::new("swtpm"), source))?;
         let mut swtpm = Owned::new(child);
         let since = Instant::now();
