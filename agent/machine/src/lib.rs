@@ -3,5 +3,27 @@
 //! Not decisions (those are the provisioner's) and not the programs (`cairn-installer`, `cairn-agent`). Everything
 //! here is linked into static programs that may be PID 1: the C library's resolver is never called, and `unsafe`
 //! lives in `sys` only.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`start`] | PID 1's chores: mounts, console, command line, the end |
+//! | [`modules`] | kernel modules by list and by device |
+//! | [`net`] | interfaces, DHCP, address and route |
+//! | [`clock`] | reads and sets the time |
+//! | [`tpm`], [`eventlog`] | keys, quotes, the TCG event log |
+//! | [`inventory`] | what the machine is made of |
+//! | [`link`] | the connection to the provisioner |
+//! | [`disk`], [`layout`], [`install`] | which disk, where on it, and the writing |
 
+pub mod clock;
+pub mod disk;
+pub mod eventlog;
+pub mod install;
+pub mod inventory;
+pub mod layout;
+pub mod link;
+pub mod modules;
+pub mod net;
+pub mod start;
+mod sys;
 pub mod tpm;
