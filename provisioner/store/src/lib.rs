@@ -1,1 +1,41 @@
-//! State, history, outbox, leases and artifacts in SQLite.
+//! State, history, outbox, leases and artifacts of one site: SQLite and a folder of blobs.
+//!
+//! Not here: decisions (`cairn-domain`) and the loop that changes hosts (`cairn-driver`, the only caller of
+//! [`Store::commit`] and [`Store::remove_host`]). Leaf crates read, keep their own tables (leases, images, installs),
+//! and hand facts to a [`Reporter`].
+//!
+//! ```text
+//!  leaf crates -- Fact, Order --> dyn Reporter (driver) -- Change --> commit: host + history + effects + installs
+//!       ^                                                                 |  one transaction, version checked
+//!       +---- changes() / hosts_changed(): a wake-up without data <-------+
+//! ```
+
+mod blobs;
+mod clock;
+mod error;
+mod history;
+mod host;
+mod images;
+mod installers;
+mod installs;
+mod leases;
+mod machines;
+mod open;
+mod outbox;
+mod reporter;
+mod row;
+mod schema;
+
+pub use blobs::{BlobError, BlobWriter, Blobs};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{ReadError, WriteError};
+pub use history::{Line, Whose};
+pub use host::{Change, CommitError, HostKey, KeyKind, KeySource, Standing, Write};
+pub use images::{AddImageError, Image};
+pub use installers::{Installer, Standing as InstallerStanding};
+pub use installs::{Install, InstallWrite, NewInstall};
+pub use leases::{Lease, LeaseState};
+pub use machines::UnknownMachine;
+pub use open::{OpenError, Store};
+pub use outbox::PendingEffect;
+pub use reporter::{Order, OrderError, Outcome, Recognition, ReportError, Reporter};

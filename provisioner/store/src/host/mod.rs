@@ -1,0 +1,11 @@
+//! Host records: how they are stored, found and committed.
+
+mod commit;
+mod key;
+mod read;
+mod record;
+
+pub use commit::{Change, CommitError, Write};
+pub(crate) use commit::{Visible, subject};
+pub use key::{HostKey, KeyKind, KeySource};
+pub use read::Standing;

@@ -1,0 +1,15 @@
+//! The schema's versions, built into the program. A published file never changes: the next version is a new file.
+
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// All versions, oldest first.
+pub(crate) fn migrator() -> Migrator {
+    let files = [(1, "site", include_str!("../migrations/0001_site.sql"))];
+    let migrations = files.into_iter().map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
