@@ -10,7 +10,8 @@ use std::ops::Range;
 /// More than any kernel or stub has; the format allows 65535.
 const MAX_SECTIONS: usize = 96;
 const COFF_HEADER: usize = 24; // signature included
-const DATA_DIRECTORIES: usize = 112;
+/// Data directory 4 in the optional header: directories start at 112, 8 bytes each.
+const SECURITY_ENTRY: usize = 112 + 8 * 4;
 const SECURITY_DIRECTORY: u32 = 4;
 pub(crate) const SECTION_HEADER: usize = 40;
 
@@ -140,11 +141,10 @@ impl<'a> Image<'a> {
         size: usize,
         directories: u32,
     ) -> Result<(), ParseError> {
-        let entry = DATA_DIRECTORIES.saturating_add(8 * SECURITY_DIRECTORY as usize);
-        if directories <= SECURITY_DIRECTORY || size < entry.saturating_add(8) {
+        if directories <= SECURITY_DIRECTORY || size < SECURITY_ENTRY.saturating_add(8) {
             return Ok(());
         }
-        let entry = add(optional, entry, "the data directories")?;
+        let entry = add(optional, SECURITY_ENTRY, "the data directories")?;
         let offset = u32_at(self.bytes, entry, "the data directories")? as usize;
         let length = u32_at(self.bytes, entry.saturating_add(4), "the data directories")? as usize;
         self.security_entry = Some(entry);

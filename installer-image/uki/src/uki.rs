@@ -180,7 +180,7 @@ impl Writer {
             }
             end += section.raw_size as usize;
         }
-        if end % stub.file_alignment() as usize != 0 {
+        if !end.is_multiple_of(stub.file_alignment() as usize) {
             return Err(BuildError::UnfitStub { why: "its last section is not padded" });
         }
         let memory_end = |s: &crate::pe::Section| {

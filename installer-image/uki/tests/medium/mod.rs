@@ -1,6 +1,7 @@
 //! The medium of the boot check: a UKI of Debian's cloud kernel and an initrd that prints the event log and the PCRs
 //! on the serial console. Used by the example `boot_check`, which writes it, and by the test that compares.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(unreachable_pub, reason = "shared by path between an example and tests")]
 #![allow(dead_code, reason = "each user takes a part")]
 
