@@ -50,6 +50,7 @@ fn bootstrap(apt: &Apt, recipe: &Debian, tar: &Path) -> Result<(), BuildError> {
     let mut args: Vec<String> =
         ["--quiet", "--variant=essential", "--architectures=amd64"].map(Into::into).to_vec();
     args.push(format!("--include={}", recipe.packages.join(",")));
+    args.push("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr".into());
     args.push("--aptopt=APT::Install-Recommends \"false\"".into());
     args.extend(machine_settings()?.iter().map(|s| format!("--aptopt={s}")));
     args.extend(NOT_UNPACKED.map(|name| format!("--dpkgopt=path-exclude=/usr/share/{name}/*")));
@@ -59,12 +60,17 @@ fn bootstrap(apt: &Apt, recipe: &Debian, tar: &Path) -> Result<(), BuildError> {
 
 /// How this machine fetches (proxies, checks of dates): mmdebstrap's apt does not read the machine's configuration.
 fn machine_settings() -> Result<Vec<String>, BuildError> {
-    let all = program::run("apt-config", ["dump"])?;
-    Ok(all
-        .lines()
-        .filter(|l| l.starts_with("Acquire::") && !l.contains("::;") && !l.contains(":: "))
-        .map(str::to_owned)
-        .collect())
+    Ok(fetch_settings(&program::run("apt-config", ["dump"])?))
+}
+
+/// Lines `Acquire::...` that hold a value and concern fetching, not which indexes exist.
+fn fetch_settings(dump: &str) -> Vec<String> {
+    let others = ["IndexTargets", "Changelogs", "CompressionTypes", "GzipIndexes", "Languages", "cdrom"];
+    let concerns = |line: &&str| {
+        line.strip_prefix("Acquire::").is_some_and(|rest| !others.iter().any(|other| rest.starts_with(other)))
+            && !line.ends_with("\"\";")
+    };
+    dump.lines().filter(concerns).map(str::to_owned).collect()
 }
 
 /// Makes the unpacked system what the recipe says.
@@ -124,6 +130,13 @@ fn package_list(status: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies_are_passed_on_and_indexes_are_not() {
+        let dump = "Acquire \"\";\nAcquire::http::Proxy \"p:/\";\nAcquire::Languages:: \"none\";\n\
+            Acquire::cdrom \"\";\nAPT::X \"1\";\nAcquire::Check-Date \"false\";\n";
+        assert_eq!(fetch_settings(dump), ["Acquire::http::Proxy \"p:/\";", "Acquire::Check-Date \"false\";"]);
+    }
 
     #[test]
     fn the_package_list_names_each_package_with_its_version() {

@@ -4,7 +4,7 @@
 //! /init                            PID 1
 //! /dev /proc /sys /run /tmp /sysroot   empty, to mount on; /dev/console
 //! /lib/modules/<version>/          modules, modules.dep, modules.alias, modules.softdep, modules.builtin
-//! /lib/modules/load.list           absolute paths of the modules to load at start, one a line, in loading order
+//! /lib/modules/load.list           names of the modules to load at start, one a line, each after what it needs
 //! /lib/firmware/                   what the modules declare
 //! ```
 
@@ -17,7 +17,7 @@ use cairn_uki::initramfs::compress;
 use crate::error::{BuildError, at};
 use crate::firmware::{Entry, Files};
 use crate::kernel::Kernel;
-use crate::modules::Selection;
+use crate::modules::{Selection, name_of};
 
 /// What goes in.
 #[derive(Debug)]
@@ -59,6 +59,6 @@ fn add_modules(archive: &mut Archive, parts: &Parts<'_>, work: &Path) -> Result<
         let from: PathBuf = folder.join(file);
         archive.file(&format!("{base}/{file}"), 0o644, fs::read(&from).map_err(at(&from))?)?;
     }
-    let list: String = parts.selection.load.iter().map(|path| format!("/{base}/{path}\n")).collect();
+    let list: String = parts.selection.load.iter().map(|path| format!("{}\n", name_of(path))).collect();
     Ok(archive.file("lib/modules/load.list", 0o644, list)?)
 }

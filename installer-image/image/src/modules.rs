@@ -113,7 +113,7 @@ impl Index {
 }
 
 /// A module's name as the kernel says it: no folder, no ending, `_` for `-`.
-fn name_of(path: &str) -> String {
+pub(crate) fn name_of(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split(".ko").next().unwrap_or(file).replace('-', "_")
 }
