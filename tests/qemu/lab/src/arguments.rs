@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::{Bus, Disk};
 use crate::firmware::{Firmware, NetBoot};
 use crate::guest::Guest;
+use crate::wire;
 
 /// What a guest is connected to for one power-on.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub(crate) struct Wiring {
     pub(crate) qmp: PathBuf,
     pub(crate) tpm: Option<PathBuf>,
     pub(crate) cacerts: Option<PathBuf>,
+    /// Where the sockets of its `Wire` are, if it has one.
+    pub(crate) wire: Option<PathBuf>,
 }
 
 /// Name of the NIC's backend, for `set_link`.
@@ -94,7 +97,12 @@ fn firmware(guest: &Guest) -> Vec<String> {
 
 fn network(guest: &Guest, wiring: &Wiring) -> Vec<String> {
     let mut words = pair("-qmp", format!("unix:{},server=on,wait=off", shown(&wiring.qmp)));
-    words.extend(pair("-netdev", format!("tap,id={NIC},ifname={},script=no,downscript=no", wiring.tap)));
+    // Frames that pass through the lab carry no header of the host's kernel.
+    let plain = if wiring.wire.is_some() { ",vnet_hdr=off" } else { "" };
+    words.extend(pair(
+        "-netdev",
+        format!("tap,id={NIC},ifname={},script=no,downscript=no{plain}", wiring.tap),
+    ));
     let mut nic = format!("virtio-net-pci,netdev={NIC},mac={}", guest.mac);
     if guest.netboot != NetBoot::Off {
         nic.push_str(",bootindex=2");
@@ -104,11 +112,28 @@ fn network(guest: &Guest, wiring: &Wiring) -> Vec<String> {
         nic.push_str(",romfile=");
     }
     words.extend(pair("-device", nic));
+    wiring.wire.iter().for_each(|stem| words.extend(detour(stem)));
     if let Some(path) = &guest.capture {
         words.extend(pair("-object", format!("filter-dump,id=capture0,netdev={NIC},file={}", shown(path))));
     }
     if let Some(path) = &wiring.cacerts {
         words.extend(pair("-fw_cfg", format!("name=etc/edk2/https/cacerts,file={}", shown(path))));
+    }
+    words
+}
+
+/// Sends both ways of the NIC through the lab's sockets.
+fn detour(stem: &Path) -> Vec<String> {
+    let mut words = Vec::new();
+    for way in wire::WAYS {
+        for side in ["out", "in"] {
+            let path = wire::socket(stem, way, side);
+            words.extend(pair("-chardev", format!("socket,id={way}-{side},path={}", shown(&path))));
+        }
+        let filter = format!(
+            "filter-redirector,id=wire-{way},netdev={NIC},queue={way},outdev={way}-out,indev={way}-in"
+        );
+        words.extend(pair("-object", filter));
     }
     words
 }
@@ -164,7 +189,7 @@ mod tests {
     use rustls_pki_types::CertificateDer;
 
     fn wiring() -> Wiring {
-        Wiring { tap: "t3".into(), qmp: "/run/q".into(), tpm: None, cacerts: None }
+        Wiring { tap: "t3".into(), qmp: "/run/q".into(), tpm: None, cacerts: None, wire: None }
     }
 
     fn line(guest: &Guest, wiring: &Wiring) -> String {
@@ -230,6 +255,16 @@ mod tests {
         assert!(machine(&guest(), None).contains(&"tcg,thread=multi,tb-size=256".to_owned()));
         let asked = machine(&guest(), Some("kvm"));
         assert!(asked.contains(&"kvm".to_owned()) && asked.contains(&"host".to_owned()));
+    }
+
+    #[test]
+    fn a_wire_takes_both_ways_through_the_lab() {
+        let line = line(&guest(), &Wiring { wire: Some("/run/w".into()), ..wiring() });
+        assert!(
+            line.contains("path=/run/w.rx-out") && line.contains("queue=tx,outdev=tx-out,indev=tx-in"),
+            "{line}"
+        );
+        assert!(line.contains("vnet_hdr=off"), "{line}");
     }
 
     #[test]

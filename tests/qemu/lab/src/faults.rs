@@ -1,6 +1,4 @@
-//! Trouble on the wire: a cable that is pulled, a server that is not heard.
-//!
-//! No packet loss yet: this kernel family has no netem, so it would have to be done frame by frame in the lab.
+//! Trouble on the wire: a cable that is pulled, frames that are lost, a server that is not heard.
 
 use serde_json::json;
 
@@ -9,6 +7,7 @@ use crate::net::{Net, NetError};
 use crate::qmp::QmpError;
 use crate::running::Running;
 use crate::tool::ToolError;
+use crate::wire::{Tally, Weather, Wire};
 
 /// The state of a guest's cable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +38,17 @@ impl Running {
         self.qmp().and_then(|mut qmp| qmp.execute("set_link", arguments)).map_err(FaultError::Link)?;
         let port = if state == Cable::Silent { "down" } else { "up" };
         self.tap.set(port).map_err(FaultError::Port)
+    }
+
+    /// Changes the weather on its cable; nothing happens to a guest that was started without any.
+    pub fn weather(&self, weather: Weather) {
+        self.wire.iter().for_each(|wire| wire.set(weather));
+    }
+
+    /// What the weather has done since power-on.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.wire.as_ref().map(Wire::tally).unwrap_or_default()
     }
 }
 

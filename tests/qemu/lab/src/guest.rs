@@ -19,6 +19,7 @@ use crate::running::Running;
 use crate::tpm::{Tpm, TpmError};
 use crate::transcript::Transcript;
 use crate::vars::{VarStore, VarsError};
+use crate::wire::{Weather, Wire};
 
 /// Why a guest could not be powered on.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,8 @@ pub struct Guest {
     pub https_roots: Vec<CertificateDer<'static>>,
     /// Where every frame of its NIC is recorded (pcap), if anywhere.
     pub capture: Option<PathBuf>,
+    /// What happens to its frames on their way; `None` takes the short way, without the lab in between.
+    pub weather: Option<Weather>,
     /// QEMU ends instead of rebooting.
     pub ends_on_reboot: bool,
     /// More arguments for QEMU.
@@ -117,6 +120,7 @@ impl Guest {
             disks: Vec::new(),
             https_roots: Vec::new(),
             capture: None,
+            weather: None,
             ends_on_reboot: false,
             extra: Vec::new(),
         }
@@ -157,6 +161,13 @@ impl Guest {
         self
     }
 
+    /// With a cable in this weather; `Running::weather` changes it.
+    #[must_use]
+    pub fn weather(mut self, weather: Weather) -> Self {
+        self.weather = Some(weather);
+        self
+    }
+
     /// The file of its firmware variables, there after the first start.
     #[must_use]
     pub fn vars_path(&self) -> PathBuf {
@@ -179,7 +190,11 @@ impl Guest {
     /// Powers it on. Call it in the thread that will hold the result: QEMU ends with that thread.
     pub fn start(&self, net: &Net) -> Result<Running, StartError> {
         let tap = net.tap().map_err(|source| StartError::Net(self.name.clone(), source))?;
-        let (wiring, tpm) = self.wire(net, tap.device(), Leash::Short)?;
+        let (mut wiring, tpm) = self.wire(net, tap.device(), Leash::Short)?;
+        let stem = net.run_folder().join(format!("{}.wire", self.name));
+        let wire = self.weather.map(|weather| Wire::open(&stem, weather)).transpose();
+        let wire = wire.map_err(StartError::file(&stem))?;
+        wiring.wire = wire.as_ref().map(|wire| wire.stem().to_owned());
         let serial_path = self.serial_path();
         let mut log = File::options()
             .create(true)
@@ -197,7 +212,7 @@ impl Guest {
         serial.follow(reader, log);
         // `command` still holds this side of the pipe, which would hide the end of QEMU.
         drop(command);
-        Ok(Running::new(self.name.clone(), qemu, tpm, (serial, tap, wiring.qmp)))
+        Ok(Running { name: self.name.clone(), qemu, tpm, serial, tap, qmp: wiring.qmp, wire })
     }
 
     /// Powers it on so that it outlives this process, its serial line going to `serial.log` as it is. Returns the process
@@ -234,7 +249,13 @@ impl Guest {
             self.write_vars()?;
         }
         let cacerts = if self.https_roots.is_empty() { None } else { Some(self.write_cacerts()?) };
-        let wiring = Wiring { tap: tap.to_owned(), qmp, tpm: swtpm.is_some().then_some(tpm_socket), cacerts };
+        let wiring = Wiring {
+            tap: tap.to_owned(),
+            qmp,
+            tpm: swtpm.is_some().then_some(tpm_socket),
+            cacerts,
+            wire: None,
+        };
         Ok((wiring, swtpm))
     }
 

@@ -31,6 +31,7 @@ mod tpm;
 mod tpm_ca;
 mod transcript;
 pub mod vars;
+mod wire;
 mod workspace;
 
 pub use child::{Leash, Owned};
@@ -48,4 +49,5 @@ pub use tool::ToolError;
 pub use tpm::{Tpm, TpmError};
 pub use tpm_ca::TpmCa;
 pub use transcript::{Line, StageError, Transcript};
+pub use wire::{Tally, Weather};
 pub use workspace::{Workspace, WorkspaceError};

@@ -1,6 +1,6 @@
 //! A guest that is on. Dropping it is pulling its plug.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -11,28 +11,21 @@ use crate::net::Tap;
 use crate::patience::Stage;
 use crate::qmp::{Qmp, QmpError};
 use crate::transcript::{Line, StageError, Transcript};
+use crate::wire::Wire;
 
 /// A guest from power-on to power-off. It may reboot itself in between.
 #[derive(Debug)]
 pub struct Running {
-    name: String,
-    qemu: Owned,
-    tpm: Option<Owned>,
-    serial: Transcript,
+    pub(crate) name: String,
+    pub(crate) qemu: Owned,
+    pub(crate) tpm: Option<Owned>,
+    pub(crate) serial: Transcript,
     pub(crate) tap: Tap,
-    qmp: PathBuf,
+    pub(crate) qmp: PathBuf,
+    pub(crate) wire: Option<Wire>,
 }
 
 impl Running {
-    pub(crate) fn new(
-        name: String,
-        qemu: Owned,
-        tpm: Option<Owned>,
-        (serial, tap, qmp): (Transcript, Tap, PathBuf),
-    ) -> Self {
-        Self { name, qemu, tpm, serial, tap, qmp }
-    }
-
     /// The guest's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -103,11 +96,7 @@ impl Running {
 
     /// A connection for other commands. One at a time.
     pub fn qmp(&self) -> Result<Qmp, QmpError> {
-        Qmp::open(self.qmp_path())
-    }
-
-    pub(crate) fn qmp_path(&self) -> &Path {
-        &self.qmp
+        Qmp::open(&self.qmp)
     }
 
     /// Waits for swtpm, so that the next power-on finds its state written and its lock free.

@@ -4,7 +4,9 @@
 //! guests are on at once over all stories. Not `cargo test`: it needs root, QEMU and minutes. `cargo xtask test` runs it.
 
 mod firmware_knocks;
+mod knock;
 mod report;
+mod rig_breaks_things;
 mod runner;
 mod slots;
 mod stories;

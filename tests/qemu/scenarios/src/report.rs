@@ -1,6 +1,8 @@
 //! What the runner prints, and the record it writes. Nothing else in this crate writes to the terminal.
 
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -35,7 +37,10 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> bool {
     for outcome in outcomes {
         if let Some(error) = &outcome.error {
             say(&format!("\n--- {} failed: {error}", outcome.name));
-            outcome.folder.iter().for_each(|folder| say(&format!("    everything is kept in {folder}")));
+            if let Some(folder) = &outcome.folder {
+                logs(Path::new(folder)).iter().for_each(|path| quote(path));
+                say(&format!("    everything is kept in {folder}"));
+            }
         }
     }
     say("");
@@ -43,6 +48,26 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> bool {
     let failed = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
     say(&format!("{} of {} stories came true", outcomes.len() - failed, outcomes.len()));
     failed == 0
+}
+
+/// The logs in a story's folder and in the folders of its guests and site.
+fn logs(folder: &Path) -> Vec<PathBuf> {
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = entries(folder)
+        .flat_map(|path| if path.is_dir() { entries(&path).collect() } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Prints the end of a log.
+fn quote(path: &Path) {
+    const LINES: usize = 30;
+    let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    say(&format!("    the end of {}:", path.display()));
+    lines.iter().skip(lines.len().saturating_sub(LINES)).for_each(|line| say(&format!("      {line}")));
 }
 
 fn row(outcome: &Outcome) -> String {

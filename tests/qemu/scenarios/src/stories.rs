@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::firmware_knocks;
 use crate::story::Story;
+use crate::{firmware_knocks, rig_breaks_things};
 
 /// One story.
 #[derive(Debug)]
@@ -19,12 +19,20 @@ pub(crate) struct Entry {
 }
 
 /// All of them.
-pub(crate) const STORIES: &[Entry] = &[Entry {
-    name: "firmware_knocks",
-    promise: "OVMF (PXE, HTTP) and SeaBIOS with iPXE power on and ask for an address as themselves",
-    guests: 1,
-    tell: firmware_knocks::tell,
-}];
+pub(crate) const STORIES: &[Entry] = &[
+    Entry {
+        name: "rig_breaks_things",
+        promise: "the lab's silent cables, bad weather, power cuts and killed servers do what they say",
+        guests: 1,
+        tell: rig_breaks_things::tell,
+    },
+    Entry {
+        name: "firmware_knocks",
+        promise: "OVMF (PXE, HTTP) and SeaBIOS with iPXE power on and ask for an address as themselves",
+        guests: 1,
+        tell: firmware_knocks::tell,
+    },
+];
 
 #[cfg(test)]
 mod tests {
