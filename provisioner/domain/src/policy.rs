@@ -12,6 +12,8 @@ pub enum TpmClass {
     Firmware,
     /// Virtual TPM with an EK certificate.
     Virtual,
+    /// A TPM whose EK certificate names a maker that is in no table.
+    Unlisted,
     /// A TPM without an EK certificate.
     NoCertificate,
 }

@@ -117,7 +117,11 @@ impl<R: Read + Seek> Bundle<R> {
         }
         let mut bytes = Vec::new();
         self.reader(name)?.read_to_end(&mut bytes)?;
-        if u64::try_from(bytes.len()).ok() == Some(size) { Ok(bytes) } else { Err(BundleError::Limit(name.into())) }
+        if u64::try_from(bytes.len()).ok() == Some(size) {
+            Ok(bytes)
+        } else {
+            Err(BundleError::Limit(name.into()))
+        }
     }
 
     /// A part as a stream of exactly its bytes.

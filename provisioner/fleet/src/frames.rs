@@ -12,7 +12,11 @@ const LEVEL: i32 = 6;
 
 /// Reads `partition` to its end and appends its frames to `blob`, which holds `at` bytes. Returns the frames and the
 /// blob's new length. A last block that is not whole is filled with zeros.
-pub fn append(partition: &mut impl Read, blob: &mut impl Write, mut at: u64) -> io::Result<(Vec<Frame>, u64)> {
+pub fn append(
+    partition: &mut impl Read,
+    blob: &mut impl Write,
+    mut at: u64,
+) -> io::Result<(Vec<Frame>, u64)> {
     let mut frames = Vec::new();
     let mut window = vec![0; MAX_BLOCKS * BLOCK];
     let mut base = 0_u64;

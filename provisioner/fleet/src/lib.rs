@@ -10,4 +10,8 @@
 pub mod bundle;
 pub mod compose;
 pub mod frames;
+pub mod gateway;
+pub mod import;
 
+pub use gateway::Gateway;
+pub use import::{ImportError, Imported, Importer};

@@ -19,7 +19,9 @@ use std::{
 
 use cairn_contract::Timestamp;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding};
-use rcgen::{CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
+use rcgen::{
+    CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+};
 use rsa::{RsaPrivateKey, rand_core::OsRng};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
 use time::OffsetDateTime;
@@ -194,7 +196,12 @@ fn rsa_pair(key: &RsaPrivateKey) -> Result<KeyPair, KeyError> {
     Ok(KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256)?)
 }
 
-fn write_certified(dir: &Path, name: &str, key: &KeyPair, params: &CertificateParams) -> Result<(), KeyError> {
+fn write_certified(
+    dir: &Path,
+    name: &str,
+    key: &KeyPair,
+    params: &CertificateParams,
+) -> Result<(), KeyError> {
     let certificate = params.self_signed(key)?;
     let path = dir.join(format!("{name}.crt"));
     fs::write(&path, certificate.pem()).map_err(|source| KeyError::File { path, source })?;

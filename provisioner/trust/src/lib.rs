@@ -8,7 +8,12 @@
 //! The only crate that releases a secret (invariant 8 of ARCHITECTURE.md). Not here: what state a host is in (domain),
 //! how evidence is checked (cairn-evidence).
 
+pub mod attestation;
 pub mod ca;
 pub mod keys;
+pub mod plan;
+pub mod roots;
+mod session;
 
+pub use attestation::Attestation;
 pub use keys::SiteKeys;
