@@ -1,7 +1,7 @@
 //! What the server answers, and where to (netboot.md B and D). [`Reply::to_bytes`] alone knows the wire's habits:
 //! header and options both filled, texts NUL-terminated, 97 and 82 echoed, at least 300 bytes, never above option 57.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 
 use super::client::BootItem;
 use super::message::BROADCAST;
@@ -105,8 +105,8 @@ pub struct Reply {
 /// Where a reply is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
-    /// To the relay's server port.
-    Relay(SocketAddrV4),
+    /// To this relay's server port.
+    Relay(Ipv4Addr),
     /// To all on the link, client port.
     Broadcast,
     /// To a client that owns this address.
@@ -139,7 +139,7 @@ impl Reply {
     /// says: that needs no raw socket, and every client accepts it.
     pub fn destination(&self, request: &Request) -> Destination {
         if request.is_relayed() {
-            Destination::Relay(SocketAddrV4::new(request.giaddr, 67))
+            Destination::Relay(request.giaddr)
         } else if request.ciaddr.is_unspecified()
             || self.kind == ReplyKind::Nak
             || request.kind == Kind::Discover

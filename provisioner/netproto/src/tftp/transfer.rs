@@ -194,6 +194,11 @@ impl Transfer {
         self.len.checked_div(u64::from(self.blksize)).unwrap_or(0).saturating_add(1)
     }
 
+    /// Bytes that the client has acknowledged.
+    pub fn acked_bytes(&self) -> u64 {
+        self.acked.saturating_mul(u64::from(self.blksize)).min(self.len)
+    }
+
     /// Where block `number` (from 1) comes from.
     pub fn block(&self, number: u64) -> Block {
         let [.., high, low] = number.to_be_bytes();

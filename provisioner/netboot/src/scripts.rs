@@ -1,0 +1,44 @@
+//! The iPXE script for the machine that asks, the same over HTTP and TFTP.
+
+use cairn_netproto::bootfile::{AUTOEXEC_SCRIPT, BOOT_SCRIPT};
+use cairn_netproto::script::{self, LocalBoot};
+
+use crate::Parts;
+use crate::directory::{BootAnswer, BootClient, BootFiles, DiskWay};
+
+/// A script and what it does, in words.
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+    pub(crate) does: &'static str,
+}
+
+/// The script named `name` for this client; `None` when it is not the name of a script.
+pub(crate) fn script(parts: &Parts, client: &BootClient, name: &str) -> Option<Script> {
+    let name = [BOOT_SCRIPT, AUTOEXEC_SCRIPT].into_iter().find(|known| *known == name)?;
+    let (text, does) = match parts.directory.answer(client) {
+        BootAnswer::Installer(files) => install(parts, &files),
+        BootAnswer::LocalDisk(way) => (script::local_disk(local(way)), "boot from disk"),
+        BootAnswer::AddressOnly(why) => (script::nothing(&why), "nothing to boot"),
+    };
+    Some(Script { name, text, does })
+}
+
+fn local(way: DiskWay) -> LocalBoot {
+    match way {
+        DiskWay::Sanboot => LocalBoot::Sanboot,
+        DiskWay::NoFile | DiskWay::NotFound => LocalBoot::Exit,
+    }
+}
+
+fn install(parts: &Parts, files: &BootFiles) -> (String, &'static str) {
+    let uri = |name: &cairn_netproto::bootfile::Name| {
+        parts.shelf.get(name.as_str()).map(|_| parts.site.http_uri(name.as_str()))
+    };
+    let (uki, kernel, initrd) = (uri(&files.uki), uri(&files.kernel), uri(&files.initrd));
+    let bios = kernel.as_deref().zip(initrd.as_deref());
+    match script::install(&script::Install { uki: uki.as_deref(), bios, cmdline: &files.cmdline }) {
+        Ok(text) => (text, "start the installer"),
+        Err(error) => (script::nothing(&error.to_string()), "nothing: the configured command line is unsafe"),
+    }
+}
