@@ -9,13 +9,14 @@
 //! | [`start`] | PID 1's chores: mounts, console, command line, the end |
 //! | [`modules`] | kernel modules by list and by device |
 //! | [`net`] | interfaces, DHCP, address and route |
-//! | [`clock`] | reads and sets the time |
-//! | [`tpm`], [`eventlog`] | keys, quotes, the TCG event log |
+//! | [`clock`], [`console`] | reads and sets the time; log lines |
+//! | [`tpm`], [`eventlog`], [`prover`] | keys, quotes, the TCG event log; evidence from them |
 //! | [`inventory`] | what the machine is made of |
 //! | [`link`] | the connection to the provisioner |
 //! | [`disk`], [`layout`], [`install`] | which disk, where on it, and the writing |
 
 pub mod clock;
+pub mod console;
 pub mod disk;
 pub mod eventlog;
 pub mod install;
@@ -24,6 +25,7 @@ pub mod layout;
 pub mod link;
 pub mod modules;
 pub mod net;
+pub mod prover;
 pub mod start;
 mod sys;
 pub mod tpm;
