@@ -8,7 +8,7 @@ use crate::knock::Ear;
 use crate::story::Story;
 
 /// Tells it.
-pub(crate) fn tell(story: &mut Story) -> Result<()> {
+pub(crate) fn tell(story: &Story) -> Result<()> {
     let ear = Ear::open(story.net())?;
     let bios = story.guest("bios").firmware(Firmware::Bios).netboot(NetBoot::Pxe);
     knock(story, &ear, &bios, ("PXEClient:Arch:00000:UNDI:002001", 0))?;
@@ -19,7 +19,7 @@ pub(crate) fn tell(story: &mut Story) -> Result<()> {
 }
 
 /// Powers `guest` on and looks at its DISCOVER.
-fn knock(story: &mut Story, ear: &Ear, guest: &Guest, (class, arch): (&str, u16)) -> Result<()> {
+fn knock(story: &Story, ear: &Ear, guest: &Guest, (class, arch): (&str, u16)) -> Result<()> {
     let running = guest.start(story.net())?;
     let knock = ear.hear(guest, Stage::DISCOVER.deadline())?;
     ensure!(knock.class() == class, "{}: option 60 is {:?}", guest.name, knock.class());

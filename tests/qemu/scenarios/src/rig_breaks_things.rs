@@ -15,7 +15,7 @@ use crate::story::Story;
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Tells it.
-pub(crate) fn tell(story: &mut Story) -> Result<()> {
+pub(crate) fn tell(story: &Story) -> Result<()> {
     let disk = Disk::create(&story.folder().join("disk.raw"), 1 << 30)?;
     let tpm = story.tpm("box")?;
     let guest = story.guest("box").netboot(NetBoot::Pxe).tpm(tpm).disk(disk).weather(Weather::FAIR);
@@ -28,7 +28,7 @@ pub(crate) fn tell(story: &mut Story) -> Result<()> {
     server(story)
 }
 
-fn cable(story: &mut Story, running: &Running, guest: &Guest, ear: &Ear) -> Result<()> {
+fn cable(story: &Story, running: &Running, guest: &Guest, ear: &Ear) -> Result<()> {
     running.reset()?;
     running.cable(Cable::Silent)?;
     ear.forget()?;
@@ -52,7 +52,7 @@ fn cable(story: &mut Story, running: &Running, guest: &Guest, ear: &Ear) -> Resu
     Ok(())
 }
 
-fn cut(story: &mut Story, running: Running, guest: &Guest, ear: &Ear) -> Result<()> {
+fn cut(story: &Story, running: Running, guest: &Guest, ear: &Ear) -> Result<()> {
     let process = format!("/proc/{}", running.pid());
     running.power_cut();
     ensure!(!Path::new(&process).exists(), "QEMU is still there");
@@ -69,7 +69,7 @@ fn cut(story: &mut Story, running: Running, guest: &Guest, ear: &Ear) -> Result<
 }
 
 /// Any server will do here: the rig must start it, see that it serves, lose it and get it back.
-fn server(story: &mut Story) -> Result<()> {
+fn server(story: &Story) -> Result<()> {
     let mut config = SiteConfig::new(Path::new("busybox"), String::new());
     config.init = vec!["true".into()];
     config.serve = ["httpd", "-f", "-v", "-p", "10.77.0.1:80"].map(str::to_owned).to_vec();

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -39,6 +40,7 @@ pub(crate) struct Options {
 /// Runs `stories`, and returns how each ended, in their order.
 pub(crate) fn run(stories: &[&'static Entry], options: &Options) -> Result<Vec<Outcome>> {
     let lab = Workspace::open()?;
+    sweep(&lab)?;
     let (slots, next) = (Slots::new(options.guests), AtomicUsize::new(0));
     let outcomes = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -55,6 +57,8 @@ pub(crate) fn run(stories: &[&'static Entry], options: &Options) -> Result<Vec<O
             });
         }
     });
+    // Empty, unless a folder could not be moved.
+    let _ = fs::remove_dir(lab.root().join("run").join(std::process::id().to_string()));
     let mut outcomes = outcomes.into_inner().expect("nothing panics under this lock");
     outcomes.sort_by_key(|(index, _)| *index);
     Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
@@ -69,24 +73,25 @@ fn tell(entry: &'static Entry, lab: &Workspace, keep: Keep) -> Outcome {
     report::say(&format!("{:<28} {seconds:7.1}s  {verdict}", entry.name));
     let (error, folder) = match (result, keep) {
         (Ok(()), Keep::Failed) => {
-            clear(entry, lab);
+            // What cannot be removed is, by the next run.
+            let _ = fs::remove_dir_all(lab.root().join(place(entry)));
             (None, None)
         }
-        (Ok(()), Keep::All) => (None, Some(lab.root().join("run").join(entry.name).display().to_string())),
-        (Err(error), _) => (Some(format!("{error:#}")), set_aside(entry, lab).ok()),
+        (Ok(()), Keep::All) => (None, set_aside(entry, lab, "kept").ok()),
+        (Err(error), _) => (Some(format!("{error:#}")), set_aside(entry, lab, "failed").ok()),
     };
     Outcome { name: entry.name, seconds, marks, error, folder }
 }
 
 /// Tells one story; everything of it is off when this returns.
 fn perform(entry: &'static Entry, lab: &Workspace) -> (Vec<Mark>, Result<()>) {
-    let mut story = match Story::new(entry.name, lab) {
+    let story = match Story::new(entry.name, lab, &place(entry)) {
         Ok(story) => story,
         Err(error) => return (Vec::new(), Err(error.context("the stage could not be set"))),
     };
-    let told = catch_unwind(AssertUnwindSafe(|| (entry.tell)(&mut story)));
+    let told = catch_unwind(AssertUnwindSafe(|| (entry.tell)(&story)));
     let result = told.unwrap_or_else(|panic| Err(anyhow!("it panicked: {}", said(panic.as_ref()))));
-    (story.marks().to_vec(), result)
+    (story.marks(), result)
 }
 
 fn said(panic: &(dyn Any + Send)) -> String {
@@ -94,15 +99,27 @@ fn said(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".into())
 }
 
-fn clear(entry: &Entry, lab: &Workspace) {
-    // What is left is overwritten by the next run.
-    let _ = fs::remove_dir_all(lab.root().join("run").join(entry.name));
+/// Where a story runs, below the lab's folder: two runners may tell the same one at once.
+fn place(entry: &Entry) -> String {
+    format!("run/{}/{}", std::process::id(), entry.name)
 }
 
-/// Moves the story's folder to `.lab/failed/NAME`.
-fn set_aside(entry: &Entry, lab: &Workspace) -> Result<String> {
-    let kept = lab.fresh_folder(&format!("failed/{}", entry.name))?;
-    let from = lab.root().join("run").join(entry.name);
+/// Moves the story's folder to `.lab/SHELF/NAME`.
+fn set_aside(entry: &Entry, lab: &Workspace, shelf: &str) -> Result<String> {
+    let kept = lab.fresh_folder(&format!("{shelf}/{}", entry.name))?;
+    let from = lab.root().join(place(entry));
     fs::rename(&from, &kept).with_context(|| format!("cannot keep {}", from.display()))?;
     Ok(kept.display().to_string())
+}
+
+/// Removes what runners that were killed left behind.
+fn sweep(lab: &Workspace) -> Result<()> {
+    for entry in fs::read_dir(lab.folder("run")?)?.flatten() {
+        let runner = entry.file_name().to_string_lossy().into_owned();
+        if runner.parse::<u32>().is_ok() && !Path::new("/proc").join(&runner).exists() {
+            // Another runner may be at the same.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
 }

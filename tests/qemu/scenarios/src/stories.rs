@@ -15,7 +15,7 @@ pub(crate) struct Entry {
     /// How many guests it has on at once, at most.
     pub(crate) guests: usize,
     /// The story itself.
-    pub(crate) tell: fn(&mut Story) -> Result<()>,
+    pub(crate) tell: fn(&Story) -> Result<()>,
 }
 
 /// All of them.

@@ -1,6 +1,7 @@
 //! What a story is given: a network, a folder, guests, and a voice. One file a story uses nothing else of the runner.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -16,16 +17,16 @@ pub(crate) struct Story {
     folder: PathBuf,
     lab: Workspace,
     since: Instant,
-    marks: Vec<Mark>,
+    marks: Mutex<Vec<Mark>>,
 }
 
 #[expect(dead_code, reason = "the vocabulary is for the stories to come; the first uses a part of it")]
 impl Story {
-    /// Sets the stage: a network and an empty folder.
-    pub(crate) fn new(name: &'static str, lab: &Workspace) -> Result<Self> {
-        let folder = lab.fresh_folder(&format!("run/{name}"))?;
+    /// Sets the stage: a network and the empty folder `folder`, below the lab's.
+    pub(crate) fn new(name: &'static str, lab: &Workspace, folder: &str) -> Result<Self> {
+        let folder = lab.fresh_folder(folder)?;
         let net = Net::create(name)?;
-        Ok(Self { name, net, folder, lab: lab.clone(), since: Instant::now(), marks: Vec::new() })
+        Ok(Self { name, net, folder, lab: lab.clone(), since: Instant::now(), marks: Mutex::default() })
     }
 
     /// The story's own network.
@@ -59,15 +60,19 @@ impl Story {
     }
 
     /// Notes that a stage is over, and says so.
-    pub(crate) fn mark(&mut self, stage: impl Into<String>) {
+    pub(crate) fn mark(&self, stage: impl Into<String>) {
         let mark = Mark { stage: stage.into(), at: self.since.elapsed().as_secs_f64() };
         report::say(&format!("{:<28} {:7.1}s  {}", self.name, mark.at, mark.stage));
-        self.marks.push(mark);
+        self.book().push(mark);
     }
 
     /// What was marked so far.
-    pub(crate) fn marks(&self) -> &[Mark] {
-        &self.marks
+    pub(crate) fn marks(&self) -> Vec<Mark> {
+        self.book().clone()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Vec<Mark>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ca(&self, name: &str) -> Result<TpmCa> {
