@@ -1,0 +1,148 @@
+//! What a refused request gets: a problem (RFC 9457) with a word that stays and a hint that helps.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+/// Kinds of refusal; each has a fixed status, type and title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing has that name.
+    NotFound,
+    /// Something else has that name, or the record changed meanwhile.
+    Conflict,
+    /// The present state does not allow it.
+    WrongState,
+    /// The request says something impossible.
+    Invalid,
+    /// The request names a field that does not exist.
+    UnknownField,
+    /// The body is larger than allowed.
+    TooLarge,
+    /// The body is not what this path takes.
+    WrongType,
+    /// No token, or a wrong one.
+    Unauthorized,
+    /// The browser request comes from another site.
+    ForeignOrigin,
+    /// Too many failed logins, or too many at once.
+    TooMany,
+    /// The path takes another method.
+    WrongMethod,
+    /// It took too long.
+    TooSlow,
+    /// The disk is full.
+    NoSpace,
+    /// The store does not answer.
+    Unavailable,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Kind {
+    /// Status, last part of the type, title.
+    fn facts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "It conflicts with what is there"),
+            Self::WrongState => (StatusCode::CONFLICT, "wrong-state", "Its state does not allow this"),
+            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid"),
+            Self::UnknownField => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field", "There is no such field"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
+            Self::WrongType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong-type", "This path takes another kind of body")
+            }
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Please log in"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "The request comes from another site"),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests"),
+            Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "This path takes another method"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long"),
+            Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", "The disk is full"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store does not answer"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Cairn itself failed"),
+        }
+    }
+}
+
+/// One refusal, as `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `urn:cairn:problem:<word>`; the word never changes its meaning.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same for each problem of the type.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong this time.
+    pub detail: String,
+    /// What to try; may be empty.
+    #[serde(default)]
+    pub next: String,
+    /// The field that is at fault, when one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Seconds to wait before another try.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem with what is wrong and what to try.
+    pub fn new(kind: Kind, detail: impl Into<String>, next: impl Into<String>) -> Self {
+        let (status, word, title) = kind.facts();
+        Self {
+            kind: format!("urn:cairn:problem:{word}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            next: next.into(),
+            field: None,
+            retry_after: None,
+        }
+    }
+
+    /// Names the field that is at fault.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Asks for patience.
+    #[must_use]
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// A defect or a fault below us: the chain goes to the log, the caller gets a sentence.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = error.to_string();
+        let mut cause = error.source();
+        while let Some(e) = cause {
+            chain.push_str(": ");
+            chain.push_str(&e.to_string());
+            cause = e.source();
+        }
+        tracing::error!(error = %chain, "operator request failed");
+        Self::new(Kind::Internal, "The request failed inside Cairn.", "See the server's log: journalctl -u cairn")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"cairn\""));
+        }
+        response
+    }
+}

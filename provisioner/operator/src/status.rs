@@ -1,0 +1,132 @@
+//! The site at a glance, and whether the server lives and is ready.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use axum::extract::State;
+use cairn_contract::Timestamp;
+use cairn_domain::{Level, timeline::Entry};
+use cairn_store::{Clock as _, ReadError, Store, SystemClock};
+use http::StatusCode;
+
+use crate::{
+    app::App,
+    lists::MACHINES,
+    page::MAX_LIMIT,
+    problem::{Kind, Problem},
+    view::{Count, Status, Warning},
+};
+
+/// How long a line of the site's timeline stays a warning, in milliseconds.
+const FRESH: i64 = 24 * 3600 * 1000;
+/// Warnings at once, the newest first.
+const SHOWN: usize = 5;
+/// Words of the lifecycle, in its order.
+const ORDER: [&str; 10] = [
+    "pending", "registered", "booting", "attesting", "installing", "first boot", "running", "silent", "quarantined",
+    "failed",
+];
+
+/// The newest warning of each code on the site's timeline; reads only what is new.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(Mutex<(i64, BTreeMap<String, Entry>)>);
+
+impl Warnings {
+    async fn read(&self, store: &Store, now: Timestamp) -> Result<Vec<Warning>, ReadError> {
+        loop {
+            let after = self.lock().0;
+            let entries = store.site_timeline(after, MAX_LIMIT).await?;
+            let Some(last) = entries.last().map(|e| e.seq) else { break };
+            let mut seen = self.lock();
+            seen.0 = seen.0.max(last);
+            for entry in entries.into_iter().filter(|e| e.note.level >= Level::Warn) {
+                seen.1.insert(entry.note.code.to_string(), entry);
+            }
+        }
+        let mut seen = self.lock();
+        seen.1.retain(|_, e| now.0.saturating_sub(e.at.0) < FRESH);
+        let mut newest: Vec<&Entry> = seen.1.values().collect();
+        newest.sort_by_key(|e| std::cmp::Reverse(e.seq));
+        let warning = |e: &Entry| Warning { text: e.note.text.clone(), next: next(&e.note.code).to_owned() };
+        Ok(newest.into_iter().take(SHOWN).map(warning).collect())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (i64, BTreeMap<String, Entry>)> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn next(code: &str) -> &'static str {
+    match code.split('.').next() {
+        Some("login") => "If that was not you, find out who reaches this port.",
+        Some("dhcp") => "Two DHCP servers on one network answer at random: switch one off, or let Cairn serve another network.",
+        _ => "See the site's timeline: /api/v1/timeline",
+    }
+}
+
+/// `GET /status`
+pub(crate) async fn status(State(app): State<App>) -> Result<axum::Json<Status>, Problem> {
+    let internal = |e: ReadError| Problem::internal(&e);
+    let now = SystemClock.now();
+    let seq = *app.store.changes().borrow();
+    let hosts = app.store.all_states().await.map_err(internal)?;
+    let machines = app.store.unknown_machines(MACHINES).await.map_err(internal)?.len();
+    let count = |word: &str| hosts.iter().filter(|h| h.state.word() == word).count() as u64;
+    let counts = ORDER.iter().map(|word| Count { state: (*word).to_owned(), hosts: count(word) });
+    Ok(axum::Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_s: app.started.elapsed().as_secs(),
+        now,
+        seq,
+        hosts: hosts.len() as u64,
+        counts: counts.filter(|c| c.hosts > 0).collect(),
+        machines: machines as u64,
+        warnings: app.warnings.read(&app.store, now).await.map_err(internal)?,
+    }))
+}
+
+/// `GET /healthz`: the process answers.
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: so does its store.
+pub(crate) async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
+    let read = app.store.hosts(None, 1);
+    match tokio::time::timeout(std::time::Duration::from_secs(2), read).await {
+        Ok(Ok(_)) => Ok("ready\n"),
+        Ok(Err(_)) | Err(_) => {
+            Err(Problem::new(Kind::Unavailable, "The store does not answer.", "Check the disk: df, dmesg"))
+        }
+    }
+}
+
+/// `GET /session`: 204 for whoever is let in.
+pub(crate) async fn session() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_domain::{State, Why};
+
+    use super::*;
+
+    /// A word that is missing here would not be counted.
+    #[test]
+    fn every_state_is_counted() {
+        let (until, install) = (Timestamp(0), cairn_contract::InstallId(uuid::Uuid::nil()));
+        let states = [
+            State::Pending,
+            State::Registered,
+            State::Booting { attempt: 0, until },
+            State::Attesting { attempt: 0, until },
+            State::Installing { attempt: 1, install, until },
+            State::FirstBoot { install, until },
+            State::Running { until },
+            State::Silent { since: until },
+            State::Quarantined { why: Why::Operator },
+            State::Failed { why: Why::Operator },
+        ];
+        assert_eq!(states.each_ref().map(State::word), ORDER);
+    }
+}
