@@ -9,6 +9,7 @@ mod state;
 mod up;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use cairn_lab::Workspace;
@@ -53,9 +54,19 @@ enum Verb {
     Down,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
     let folder = Workspace::open()?.folder("hand")?;
-    match Arguments::parse().verb {
+    match verb {
         Verb::Up { cairn, config } => up::up(&folder, cairn.as_deref().zip(config.as_deref())),
         Verb::Boot(parts) => boot::boot(&folder, &parts),
         Verb::Console { name, once } => console::show(
