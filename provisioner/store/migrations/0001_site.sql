@@ -102,10 +102,6 @@ CREATE TABLE installer (
 );
 
 CREATE TABLE lease (
-    mac TEXT PRIMARY KEY,
-    ip TEXT NOT NULL UNIQUE,
-    uuid TEXT,
-    hostname TEXT,
-    expires BIGINT NOT NULL,
-    state TEXT NOT NULL
+    ip TEXT PRIMARY KEY,
+    record TEXT NOT NULL
 );

@@ -34,7 +34,6 @@ pub use host::{Change, CommitError, HostKey, KeyKind, KeySource, Standing, Write
 pub use images::{AddImageError, Image};
 pub use installers::{Installer, Standing as InstallerStanding};
 pub use installs::{Install, InstallWrite, NewInstall};
-pub use leases::{Lease, LeaseState};
 pub use machines::UnknownMachine;
 pub use open::{OpenError, Store};
 pub use outbox::PendingEffect;

@@ -12,7 +12,7 @@ use crate::{CommitError, NewInstall, ReadError, WriteError};
 pub trait Reporter: fmt::Debug + Send + Sync + 'static {
     /// Something happened. Returns when its consequences are durable.
     ///
-    /// The note becomes a line of the timeline, unless its text is empty or it is a heartbeat that changes nothing.
+    /// The note becomes a line of the timeline; when a new state is not explained by it, the driver adds a line.
     /// A [`Subject::Machine`](cairn_domain::Subject::Machine) fact finds its host by address and UUID; as long as no host
     /// is found it is kept under the address. Its event may only be `Knocked`, `Claimed` or `Refused`: others need proof.
     fn report(&self, fact: Fact) -> BoxFuture<'_, Result<Outcome, ReportError>>;
@@ -122,10 +122,16 @@ pub enum OrderError {
         /// Name of the host that has it.
         host: String,
     },
+    /// Several pending hosts fit the spec.
+    #[error("several waiting machines fit: {hosts}; accept one of them by its name")]
+    Several {
+        /// Their names.
+        hosts: String,
+    },
     /// A value of the spec cannot be what it should be.
     #[error("{value:?} is not a {what}")]
     Value {
-        /// `serial number` or `UUID`.
+        /// What it should be, such as `UUID`.
         what: &'static str,
         /// What was given.
         value: String,

@@ -1,0 +1,140 @@
+//! A machine whose TPM proved an EK: which record it is, or a new one.
+
+use cairn_contract::{HostId, Timestamp};
+use cairn_domain::{
+    Event, Fact, Host, HostSpec, Level, Note, State, Why,
+    fact::Claim,
+    identify::{Identity, identify},
+    name,
+};
+use cairn_store::{NewInstall, Outcome, ReadError, Recognition, ReportError, Whose};
+use uuid::Uuid;
+
+use crate::{
+    Driver,
+    draft::{Draft, Moved, first_note},
+};
+
+impl Driver {
+    pub(crate) async fn proven(
+        &self,
+        claim: &Claim,
+        fact: &Fact,
+        install: Option<&NewInstall>,
+    ) -> Result<Outcome, ReportError> {
+        let candidates = self.store.candidates(claim).await?;
+        let (host, recognition) = match identify(claim, &candidates) {
+            Identity::Known(i) => {
+                let mut draft = Draft::of(candidates[i].clone(), self.now());
+                learn(&mut draft, claim);
+                self.advance(&mut draft, fact.event.as_ref(), fact.note.as_ref(), install).await?;
+                (self.save(draft).await?, Recognition::Known)
+            }
+            Identity::Unknown => {
+                let host = self.new_host(claim, State::Pending, self.now()).await?;
+                let mut draft = begin(host, claim, self.now());
+                self.advance(&mut draft, fact.event.as_ref(), fact.note.as_ref(), None).await?;
+                (self.save(draft).await?, Recognition::New)
+            }
+            Identity::Conflict { why, also } => {
+                let also = also.iter().filter_map(|i| candidates.get(*i)).collect::<Vec<_>>();
+                let host = self.conflict(claim, fact, why, (&candidates, &also)).await?;
+                (host, Recognition::Conflict)
+            }
+        };
+        Ok(Outcome { host: Some(host), recognition: Some(recognition) })
+    }
+
+    /// The machine's own record goes to quarantine, or begins there; the hosts whose names it presents are warned once.
+    async fn conflict(
+        &self,
+        claim: &Claim,
+        fact: &Fact,
+        why: Why,
+        (candidates, also): (&[Host], &[&Host]),
+    ) -> Result<Host, ReportError> {
+        let now = self.now();
+        let own = candidates
+            .iter()
+            .find(|h| h.ek == Some(claim.ek) || (h.ek.is_none() && h.spec.ek == Some(claim.ek)));
+        let (mut draft, moved) = match own {
+            Some(own) => {
+                let mut draft = Draft::of(own.clone(), now);
+                learn(&mut draft, claim);
+                let moved = draft.step(&Event::Refused(why), &self.policy);
+                draft.tell(fact.note.clone(), moved);
+                (draft, moved)
+            }
+            None => {
+                let state = State::Quarantined { why };
+                let mut draft = begin(self.new_host(claim, state, now).await?, claim, now);
+                draft.line(fact.note.clone(), None);
+                (draft, Moved::Away)
+            }
+        };
+        if moved == Moved::Away {
+            let text = format!(
+                "another machine presented this host's names with the TPM {}; it is in quarantine as {}",
+                short(claim),
+                draft.host().spec.name
+            );
+            let own = draft.host().id;
+            for host in also.iter().filter(|h| h.id != own) {
+                let note = Note::new(Level::Warn, "identity.conflict", &text);
+                draft.line_of(Whose::Host(host.id), note, None);
+            }
+        }
+        self.save(draft).await
+    }
+
+    async fn new_host(&self, claim: &Claim, state: State, now: Timestamp) -> Result<Host, ReadError> {
+        Ok(Host {
+            id: HostId(Uuid::new_v4()),
+            spec: HostSpec { name: self.free_name(claim).await?, ..HostSpec::default() },
+            state,
+            ek: Some(claim.ek),
+            inventory: Some(claim.inventory.clone()),
+            installed: None,
+            created: now,
+            changed: now,
+            version: 0,
+        })
+    }
+
+    /// The proposed name, or one that nobody can have yet.
+    async fn free_name(&self, claim: &Claim) -> Result<String, ReadError> {
+        let proposed = name::propose(&claim.inventory.smbios.serial, &claim.ek);
+        Ok(match self.store.host_by_name(&proposed).await? {
+            None => proposed,
+            Some(_) => format!("host-{}", Uuid::new_v4().simple()),
+        })
+    }
+}
+
+/// A record of the machine's own, and the line that says why it waits.
+fn begin(host: Host, claim: &Claim, now: Timestamp) -> Draft {
+    let (word, note) = (host.state.word(), first_note(&host));
+    let mut draft = Draft::new_host(host, now);
+    draft.change.boot_mac = Some(claim.boot_mac);
+    draft.line(note, Some(word));
+    draft
+}
+
+/// What a proven claim teaches of a known host.
+fn learn(draft: &mut Draft, claim: &Claim) {
+    let host = &mut draft.change.host;
+    let first = host.ek.is_none();
+    host.ek = Some(claim.ek);
+    host.inventory = Some(claim.inventory.clone());
+    draft.change.boot_mac = Some(claim.boot_mac);
+    draft.touched = true;
+    if first {
+        let text = format!("its TPM is known now: {}; no other will be accepted for this host", short(claim));
+        draft.line(Some(Note::new(Level::Info, "identity.bound", text)), None);
+    }
+}
+
+/// Enough of the EK's digest to tell TPMs apart.
+fn short(claim: &Claim) -> String {
+    claim.ek.to_string().chars().take(16).collect()
+}
