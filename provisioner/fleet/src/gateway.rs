@@ -12,7 +12,6 @@ use cairn_contract::{
 };
 use cairn_domain::{Event, Fact, Level, Note, State, Subject, fact::plain};
 use cairn_store::{Clock, ReadError, ReportError, Reporter, Store};
-use tokio_util::sync::CancellationToken;
 
 /// Seconds between heartbeats.
 const HEARTBEAT_S: u32 = 10;
@@ -40,13 +39,12 @@ pub struct Gateway {
     reporter: Arc<dyn Reporter>,
     clock: Arc<dyn Clock>,
     heard: Mutex<HashMap<HostId, Timestamp>>,
-    open: Mutex<HashMap<HostId, CancellationToken>>,
 }
 
 impl Gateway {
     /// Over a store and the driver.
     pub fn new(store: Store, reporter: Arc<dyn Reporter>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, reporter, clock, heard: Mutex::default(), open: Mutex::default() }
+        Self { store, reporter, clock, heard: Mutex::default() }
     }
 
     /// A report of an installer that shows its bearer token.
@@ -104,20 +102,6 @@ impl Gateway {
         let note = Note::new(Level::Info, "agent.inventory", describe(inventory));
         self.reporter.report(Fact { subject: Subject::Host(host), event: None, note: Some(note) }).await?;
         Ok(())
-    }
-
-    /// A token that dies when this host must leave: one for all its connections.
-    pub fn leash(&self, host: HostId) -> CancellationToken {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.entry(host).or_default().clone()
-    }
-
-    /// Ends every open connection of a host.
-    pub fn disconnect(&self, host: HostId) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = open.remove(&host) {
-            token.cancel();
-        }
     }
 
     /// A certificate lives for a day; the host's state decides each call.

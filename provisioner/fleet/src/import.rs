@@ -28,6 +28,9 @@ const MIB: u64 = 1 << 20;
 const DATA_SIZE: u64 = 64 * MIB;
 /// The removable-media path of UEFI 2.10 §3.5.1.1: found without a boot variable.
 const ESP_BOOT: &str = "EFI/BOOT/BOOTX64.EFI";
+/// The installer puts the host's own file beside it.
+const ESP_README: &str = "cairn/readme.txt";
+const README: &[u8] = b"host.json says which host this disk belongs to. It holds no secret.\n";
 
 /// Why a bundle was not added. Nothing is served of it.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +86,8 @@ pub struct Imported {
     pub version: String,
     /// Bytes that a host fetches.
     pub size: u64,
+    /// Their SHA-256.
+    pub sha256: Digest,
 }
 
 /// What is stored beside an artifact: its prediction, and what only firmware without UEFI needs.
@@ -141,7 +146,7 @@ impl Importer {
             Made::Image(image) => {
                 self.store.add_image(&image).await?;
                 let version = image.version.to_string();
-                Ok(Imported { kind: "image".into(), name: image.name, version, size: image.size })
+                Ok(Imported { kind: "image".into(), name: image.name, version, size: image.size, sha256: image.blob })
             }
         }
     }
@@ -215,7 +220,8 @@ impl Worker {
         }
         // One volume for one image: its serial number comes from what is on it.
         let serial = u32::from_le_bytes(std::array::from_fn(|i| composed.prediction.pcr11.as_bytes()[i]));
-        let esp = esp::build(&[(ESP_BOOT, &composed.uki)], *esp_mib, serial)?;
+        let files: [(&str, &[u8]); 2] = [(ESP_BOOT, &composed.uki), (ESP_README, README)];
+        let esp = esp::build(&files, *esp_mib, serial)?;
         let mut blob = self.blobs.writer()?;
         let (esp_frames, at) = frames::append(&mut esp.as_slice(), &mut blob, 0)?;
         let (root_frames, at) = frames::append(&mut bundle.reader("root.erofs")?, &mut blob, at)?;

@@ -12,6 +12,8 @@ pub mod compose;
 pub mod frames;
 pub mod gateway;
 pub mod import;
+mod leash;
 
 pub use gateway::Gateway;
+pub use leash::Leashes;
 pub use import::{ImportError, Imported, Importer};

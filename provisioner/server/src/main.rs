@@ -1,3 +1,87 @@
-//! `cairn`: wiring only.
+//! `cairn`: the provisioner and its command line in one binary. Wiring only: decisions are in `cairn-domain`.
 
-fn main() {}
+mod boot_files;
+mod config;
+mod effects;
+mod host_side;
+mod init;
+mod leases;
+mod notes;
+mod port;
+mod serve;
+mod snapshot;
+mod tls;
+mod uploads;
+
+use std::process::ExitCode;
+
+use cairn_store::{Clock, SystemClock};
+use clap::{Parser, Subcommand};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, about = "Brings bare machines to a proven, running state")]
+struct Cli {
+    #[command(flatten)]
+    globals: cairn_cli::Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a new site: keys, configuration, operator token
+    Init(init::Args),
+    /// Run the provisioner of a site
+    Serve,
+    #[command(flatten)]
+    Operator(cairn_cli::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("cairn: the TLS provider was installed twice");
+        return ExitCode::FAILURE;
+    }
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cairn: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let dir = cli.globals.data.clone();
+    match cli.command {
+        Command::Init(args) => {
+            let text = init::run(&dir, &args, SystemClock.now())?;
+            println!("{text}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Serve => {
+            log_to_stderr();
+            runtime()?.block_on(serve::run(&dir))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Operator(command) => runtime()?.block_on(cairn_cli::run(command, &cairn_cli::Context::new(cli.globals))),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("CAIRN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}
+
+/// An error with its causes, for people.
+fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,174 @@
+//! The configuration file `cairn.toml`: raw text to checked values. Unknown keys are refused.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail, ensure};
+use cairn_domain::Policy;
+use serde::Deserialize;
+
+/// File name in the data directory.
+pub(crate) const FILE: &str = "cairn.toml";
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Name of the site.
+    pub(crate) site: String,
+    /// This machine, as hosts reach it.
+    pub(crate) address: Ipv4Addr,
+    /// Image of hosts that name none.
+    #[serde(default)]
+    pub(crate) default_image: Option<String>,
+    #[serde(default)]
+    pub(crate) listen: Listen,
+    /// Absent: no DHCP is ever answered.
+    #[serde(default)]
+    pub(crate) dhcp: Option<Dhcp>,
+    #[serde(default)]
+    pub(crate) attestation: Attestation,
+    #[serde(default)]
+    pub(crate) policy: Policy,
+}
+
+/// Ports; 0 switches a service off, but for TLS.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) address: IpAddr,
+    pub(crate) tls: u16,
+    pub(crate) http: u16,
+    pub(crate) tftp: u16,
+    /// What HTTP boot firmware is told to use.
+    pub(crate) boot: BootScheme,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: Ipv4Addr::UNSPECIFIED.into(), tls: 443, http: 80, tftp: 69, boot: BootScheme::Http }
+    }
+}
+
+/// How UEFI HTTP boot loads the installer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BootScheme {
+    /// Works without anything enrolled; integrity comes from Secure Boot and attestation.
+    Http,
+    /// The firmware must know the site's boot CA.
+    Https,
+}
+
+/// The one network that is served.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dhcp {
+    pub(crate) interface: String,
+    /// `10.77.0.0/24`.
+    pub(crate) subnet: String,
+    /// First and last address of the pool.
+    pub(crate) pool: [Ipv4Addr; 2],
+    #[serde(default)]
+    pub(crate) router: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub(crate) dns: Vec<Ipv4Addr>,
+    #[serde(default)]
+    pub(crate) reservations: Vec<Reservation>,
+}
+
+/// One fixed address.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reservation {
+    pub(crate) mac: cairn_contract::Mac,
+    pub(crate) address: Ipv4Addr,
+}
+
+/// Whose TPMs are believed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Attestation {
+    /// PEM files of endorsement roots and intermediates.
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Reads and checks `DIR/cairn.toml`.
+    pub(crate) fn load(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join(FILE);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}: has `cairn init` been run there?", path.display()))?;
+        let config: Self = toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
+        config.check().with_context(|| format!("{} is not valid", path.display()))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        cairn_domain::name::check(&self.site).context("site: like a host name")?;
+        ensure!(self.listen.tls != 0, "listen.tls: the TLS port cannot be switched off");
+        ensure!(!self.address.is_unspecified(), "address: the address of this machine, as hosts reach it");
+        if self.listen.boot == BootScheme::Http && self.listen.http == 0 {
+            bail!("listen.boot is http, but listen.http is 0");
+        }
+        if let Some(dhcp) = &self.dhcp {
+            let (net, bits) = dhcp.net()?;
+            let inside = |ip: Ipv4Addr| u32::from(ip) & mask(bits) == u32::from(net);
+            ensure!(dhcp.pool[0] <= dhcp.pool[1], "dhcp.pool: the first address is after the last");
+            ensure!(dhcp.pool.iter().all(|ip| inside(*ip)), "dhcp.pool: outside {}", dhcp.subnet);
+            ensure!(inside(self.address), "dhcp.subnet: {} is not in it", self.address);
+        }
+        Ok(())
+    }
+}
+
+impl Dhcp {
+    /// Network address and prefix length.
+    pub(crate) fn net(&self) -> anyhow::Result<(Ipv4Addr, u8)> {
+        let wrong = || format!("dhcp.subnet: {} is not like 10.77.0.0/24", self.subnet);
+        let (net, bits) = self.subnet.split_once('/').with_context(wrong)?;
+        let (net, bits): (Ipv4Addr, u8) = (net.parse().with_context(wrong)?, bits.parse().with_context(wrong)?);
+        ensure!((8..=30).contains(&bits) && u32::from(net) & !mask(bits) == 0, wrong());
+        Ok((net, bits))
+    }
+}
+
+/// Netmask of a prefix length from 8 to 30.
+pub(crate) fn mask(bits: u8) -> u32 {
+    u32::MAX << (32 - u32::from(bits.clamp(8, 30)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> anyhow::Result<()> {
+        toml::from_str::<Config>(text)?.check()
+    }
+
+    #[test]
+    fn the_least_configuration_serves_no_dhcp() {
+        let config: Config = toml::from_str("site='a'\naddress='10.0.0.1'").unwrap();
+        assert!(config.check().is_ok() && config.dhcp.is_none());
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        let dhcp = |subnet: &str, pool: &str| {
+            format!("site='a'\naddress='10.0.0.1'\n[dhcp]\ninterface='e'\nsubnet='{subnet}'\npool={pool}")
+        };
+        assert!(parse(&dhcp("10.0.0.0/24", "['10.0.0.10','10.0.0.20']")).is_ok());
+        for bad in [
+            dhcp("10.0.0.0/24", "['10.0.0.20','10.0.0.10']"),
+            dhcp("10.0.0.0/24", "['10.0.1.10','10.0.1.20']"),
+            dhcp("10.0.1.0/24", "['10.0.1.10','10.0.1.20']"),
+            dhcp("10.0.0.1/24", "['10.0.0.10','10.0.0.20']"),
+            "site='a'\naddress='10.0.0.1'\ncolour=1".into(),
+            "site='A b'\naddress='10.0.0.1'".into(),
+        ] {
+            assert!(parse(&bad).is_err(), "{bad}");
+        }
+    }
+}

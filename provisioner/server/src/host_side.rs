@@ -1,0 +1,136 @@
+//! Paths of the host side (contract/src/lib.rs) to calls: JSON in, JSON out, nothing decided here.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use cairn_contract::{HostId, MAX_BODY};
+use cairn_fleet::{Gateway, Leashes, gateway::GatewayError};
+use cairn_netboot::http::{Body, BootHttp};
+use cairn_trust::{Attestation, attestation::Exchange};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::sync::CancellationToken;
+
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What is behind `/host/v1`.
+pub(crate) struct HostSide {
+    pub(crate) attestation: Arc<Attestation>,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) leashes: Arc<Leashes>,
+}
+
+/// One connection of a host.
+pub(crate) struct Peer {
+    exchange: Exchange,
+    host: Option<HostId>,
+    from: SocketAddr,
+    leash: CancellationToken,
+}
+
+impl Peer {
+    /// From a finished handshake.
+    pub(crate) fn of(tls: &rustls::ServerConnection, from: SocketAddr, side: &HostSide) -> Self {
+        let host = tls.peer_certificates().and_then(|chain| side.attestation.host_of(chain.first()?));
+        let mut exporter = [0; 32];
+        // Fails only before the handshake is complete; an all-zero exporter matches no evidence then.
+        let exported = tls.export_keying_material(&mut exporter, b"EXPORTER-Channel-Binding", None);
+        let exporter = exported.map_or([0; 32], |e| *e);
+        let leash = host.map_or_else(CancellationToken::new, |host| side.leashes.of(host));
+        Self { exchange: Arc::clone(&side.attestation).exchange(exporter), host, from, leash }
+    }
+
+    /// Dies when the host must leave.
+    pub(crate) fn gone(&self) -> CancellationToken {
+        self.leash.clone()
+    }
+}
+
+impl HostSide {
+    /// Answers one request.
+    pub(crate) async fn handle(&self, peer: &Peer, boot: &BootHttp, request: Request<Incoming>) -> Response<Body> {
+        if !request.uri().path().starts_with("/host/") {
+            return boot.handle(request, peer.from).await;
+        }
+        let answer = self.route(peer, request).await;
+        let (status, body) = answer.unwrap_or_else(|refusal| refusal);
+        let mut response = Response::new(Body::text(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        response
+    }
+
+    async fn route(&self, peer: &Peer, request: Request<Incoming>) -> Result<Answer, Answer> {
+        if request.method() != Method::POST {
+            return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "only POST is known here"));
+        }
+        let path = request.uri().path().to_owned();
+        let token = bearer(&request);
+        match path.as_str() {
+            "/host/v1/hello" => reply(&peer.exchange.hello(read(request).await?).await),
+            "/host/v1/evidence" => reply(&peer.exchange.evidence(read(request).await?).await),
+            "/host/v1/report" => match self.gateway.report(token.as_deref().unwrap_or(""), read(request).await?).await {
+                Ok(answer) => reply(&answer),
+                Err(error) => Err(failed(&error)),
+            },
+            "/host/v1/trouble" => {
+                self.gateway.trouble(&read(request).await?);
+                Ok((StatusCode::NO_CONTENT, Bytes::new()))
+            }
+            "/host/v1/heartbeat" => {
+                let host = peer.host.ok_or_else(no_certificate)?;
+                let beat = read(request).await?;
+                self.gateway.heartbeat(host, &beat).await.map_or_else(|e| Err(failed(&e)), |a| reply(&a))
+            }
+            "/host/v1/inventory" => {
+                let host = peer.host.ok_or_else(no_certificate)?;
+                let inventory = read(request).await?;
+                let noted = self.gateway.inventory(host, &inventory).await;
+                noted.map_or_else(|e| Err(failed(&e)), |()| Ok((StatusCode::NO_CONTENT, Bytes::new())))
+            }
+            _ => Err(refuse(StatusCode::NOT_FOUND, "no such path")),
+        }
+    }
+}
+
+type Answer = (StatusCode, Bytes);
+
+async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Answer> {
+    let body = Limited::new(request.into_body(), MAX_BODY).collect();
+    let body = tokio::time::timeout(BODY_DEADLINE, body)
+        .await
+        .map_err(|_| refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in 30 s"))?
+        .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB or broke off"))?;
+    serde_json::from_slice(&body.to_bytes())
+        .map_err(|e| refuse(StatusCode::BAD_REQUEST, &format!("the body is not understood: {e}")))
+}
+
+fn reply<T: Serialize>(value: &T) -> Result<Answer, Answer> {
+    let json = serde_json::to_vec(value).map_err(|e| refuse(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()))?;
+    Ok((StatusCode::OK, json.into()))
+}
+
+fn refuse(status: StatusCode, why: &str) -> Answer {
+    (status, serde_json::json!({ "why": why }).to_string().into())
+}
+
+fn no_certificate() -> Answer {
+    refuse(StatusCode::FORBIDDEN, "this needs the certificate of a running host")
+}
+
+fn failed(error: &GatewayError) -> Answer {
+    match error {
+        GatewayError::Forbidden(_) => refuse(StatusCode::FORBIDDEN, &error.to_string()),
+        GatewayError::Read(_) | GatewayError::Report(_) => {
+            tracing::error!(error = error as &dyn std::error::Error, "a host's call failed");
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "the provisioner cannot do this now; try again")
+        }
+    }
+}
+
+fn bearer(request: &Request<Incoming>) -> Option<String> {
+    let value = request.headers().get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(str::to_owned)
+}

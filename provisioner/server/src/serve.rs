@@ -1,0 +1,229 @@
+//! `cairn serve`: everything wired, every essential task in one set; the first that ends, ends all.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use anyhow::Context;
+use cairn_contract::{Digest, SiteTrust};
+use cairn_driver::Driver;
+use cairn_fleet::{Gateway, Importer, Leashes, compose::SiteParts};
+use cairn_netboot::{EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate};
+use cairn_store::{Clock, Reporter, Store, SystemClock};
+use cairn_trust::{Attestation, SiteKeys, roots::Roots};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    boot_files::{BootShelf, StoreBlobs},
+    config::{BootScheme, Config, Dhcp},
+    effects::Effects,
+    host_side::HostSide,
+    init::TOKEN_FILE,
+    leases::Leases,
+    notes,
+    port::{self, Port},
+    snapshot::{self, Current},
+    tls,
+    uploads::Bundles,
+};
+
+/// Boot events that wait to be written; more are dropped and counted.
+const BOOT_EVENTS: usize = 4096;
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn run(dir: &Path) -> anyhow::Result<()> {
+    let config = Config::load(dir)?;
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let listening = start(dir, &config, &stop, &mut tasks).await?;
+    tracing::info!(site = config.site, %listening, "ready");
+    tokio::select! {
+        () = asked_to_stop() => tracing::info!("stopping"),
+        Some(ended) = tasks.join_next() => {
+            stop.cancel();
+            ended.context("a service panicked")?.context("a service ended")?;
+        }
+    }
+    stop.cancel();
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a service panicked")??;
+    }
+    Ok(())
+}
+
+type Tasks = JoinSet<anyhow::Result<()>>;
+
+/// What all parts share.
+struct Shared {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    keys: Arc<SiteKeys>,
+    driver: Arc<Driver>,
+    leashes: Arc<Leashes>,
+    boot: Arc<BootShelf>,
+    parts: Parts,
+}
+
+async fn start(dir: &Path, config: &Config, stop: &CancellationToken, tasks: &mut Tasks) -> anyhow::Result<SocketAddr> {
+    let shared = shared(dir, config, stop, tasks).await?;
+    start_boot_services(config, &shared, stop, tasks).await?;
+    let address = SocketAddr::new(config.listen.address, config.listen.tls);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen for TLS on {address}"))?;
+    let listening = listener.local_addr()?;
+    let port = Arc::new(tls_port(dir, config, &shared)?);
+    tasks.spawn(port::run(port, listener, stop.clone()));
+    Ok(listening)
+}
+
+async fn shared(dir: &Path, config: &Config, stop: &CancellationToken, tasks: &mut Tasks) -> anyhow::Result<Shared> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = Store::open(dir).await.context("cannot open the store")?;
+    let keys = Arc::new(SiteKeys::load(&dir.join("keys")).context("cannot read the site's keys")?);
+    let leashes = Arc::new(Leashes::default());
+    let effects = Effects { store: store.clone(), clock: Arc::clone(&clock), leashes: Arc::clone(&leashes) };
+    let policy = Arc::new(config.policy.clone());
+    let driver = Arc::new(Driver::new(store.clone(), policy, Arc::clone(&clock), Arc::new(effects)));
+    let (queue, events) = EventQueue::new(BOOT_EVENTS);
+    let shelf = Arc::new(Shelf::new(Default::default()).with_artifacts(StoreBlobs(store.blobs().clone())));
+    let boot = Arc::new(BootShelf { current: Arc::new(Current::default()), shelf: Arc::clone(&shelf) });
+    boot.refresh(&store).await.context("cannot read what to boot")?;
+    let parts = Parts {
+        directory: Arc::clone(&boot.current) as _,
+        observer: Arc::new(queue),
+        neighbours: Arc::new(Neighbours::default()),
+        shelf,
+        site: Arc::new(site(config)),
+        clock: || SystemClock.now(),
+    };
+    let (running, token) = (Arc::clone(&driver), stop.clone());
+    tasks.spawn(async move {
+        running.run(token).await;
+        Ok(())
+    });
+    tasks.spawn(notes::run(events, Arc::clone(&driver) as Arc<dyn Reporter>, stop.clone()));
+    tasks.spawn(snapshot::follow(Arc::clone(&boot), store.clone(), stop.clone()));
+    Ok(Shared { store, clock, keys, driver, leashes, boot, parts })
+}
+
+fn site(config: &Config) -> Site {
+    let http = SocketAddr::new(config.address.into(), config.listen.http);
+    Site {
+        server: config.address,
+        http: url("http", http, 80),
+        https: Some(url("https", SocketAddr::new(config.address.into(), config.listen.tls), 443)),
+        firmware: match config.listen.boot {
+            BootScheme::Http => Scheme::Http,
+            BootScheme::Https => Scheme::Https,
+        },
+        vendor_classes: Vec::new(),
+    }
+}
+
+fn url(scheme: &str, at: SocketAddr, usual: u16) -> String {
+    if at.port() == usual { format!("{scheme}://{}", at.ip()) } else { format!("{scheme}://{at}") }
+}
+
+async fn start_boot_services(
+    config: &Config,
+    shared: &Shared,
+    stop: &CancellationToken,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let listen = |port| SocketAddr::new(config.listen.address, port);
+    if config.listen.http != 0 {
+        let http = boot_http::Config { listen: listen(config.listen.http), limits: boot_http::Limits::default() };
+        let http = http.bind(shared.parts.clone()).await?;
+        let stop = stop.clone();
+        tasks.spawn(async move { Ok(http.run(stop).await?) });
+    }
+    if config.listen.tftp != 0 {
+        let at = SocketAddr::new(config.address.into(), config.listen.tftp);
+        let mtu = config.dhcp.as_ref().map(|d| tftp::interface_mtu(&d.interface)).transpose();
+        let tftp = tftp::Config { mtu: mtu.context("dhcp.interface")?.unwrap_or(1500), ..tftp::Config::usual(at) };
+        let tftp = tftp.bind(shared.parts.clone()).await?;
+        let stop = stop.clone();
+        tasks.spawn(async move { Ok(tftp.run(stop).await?) });
+    }
+    if let Some(dhcp) = &config.dhcp {
+        let server = dhcp_config(config, dhcp)?;
+        let reservations = dhcp::Reservations::default();
+        let fixed = dhcp.reservations.iter().map(|r| (lease::Key::Hardware(cairn_netproto::Mac(r.mac.0)), r.address));
+        reservations.replace(fixed);
+        let store = Arc::new(Leases(shared.store.clone()));
+        let server = server.bind(shared.parts.clone(), store, reservations).await?;
+        let stop = stop.clone();
+        tasks.spawn(async move { Ok(server.run(stop).await?) });
+    }
+    Ok(())
+}
+
+fn dhcp_config(config: &Config, dhcp: &Dhcp) -> anyhow::Result<dhcp::Config> {
+    let (network, prefix) = dhcp.net()?;
+    let subnet = lease::Subnet {
+        network,
+        prefix,
+        pool: Some((dhcp.pool[0], dhcp.pool[1])),
+        routers: dhcp.router.into_iter().collect(),
+        dns: dhcp.dns.clone(),
+        domain: None,
+    };
+    let plan = lease::Plan::new(config.address, vec![subnet], lease::Terms::default(), lease::KeyBy::Hardware);
+    Ok(dhcp::Config { interface: dhcp.interface.clone(), plan: plan.context("dhcp")?, ports: dhcp::Ports::default() })
+}
+
+fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port> {
+    let reporter = Arc::clone(&shared.driver) as Arc<dyn Reporter>;
+    let gateway = Gateway::new(shared.store.clone(), Arc::clone(&reporter), Arc::clone(&shared.clock));
+    let attestation = Attestation {
+        site: config.site.clone(),
+        default_image: config.default_image.clone(),
+        keys: Arc::clone(&shared.keys),
+        roots: Roots::load(&config.attestation.roots)?,
+        policy: Arc::new(config.policy.clone()),
+        store: shared.store.clone(),
+        reporter: Arc::clone(&reporter),
+        clock: Arc::clone(&shared.clock),
+    };
+    let spool = dir.join("spool");
+    std::fs::create_dir_all(&spool).context("cannot make the spool directory")?;
+    let bundles = Bundles { importer: importer(config, shared), spool, boot: Arc::clone(&shared.boot) };
+    let token: Digest = std::fs::read_to_string(dir.join(TOKEN_FILE)).context(TOKEN_FILE)?.trim().parse()?;
+    let limits = cairn_operator::Limits::default();
+    Ok(Port {
+        configs: tls::configs(&shared.keys, config.address.into(), shared.clock.now())?,
+        boot: boot_http::BootHttp::new(shared.parts.clone()),
+        hosts: HostSide {
+            attestation: Arc::new(attestation),
+            gateway: Arc::new(gateway),
+            leashes: Arc::clone(&shared.leashes),
+        },
+        people: cairn_operator::router(shared.store.clone(), reporter, Arc::new(bundles), token.0, limits),
+        observer: Arc::clone(&shared.parts.observer),
+        neighbours: Arc::clone(&shared.parts.neighbours),
+        gate: DheGate::default(),
+    })
+}
+
+fn importer(config: &Config, shared: &Shared) -> Importer {
+    let keys = &shared.keys;
+    let at = |port| SocketAddr::new(config.address.into(), port);
+    let trust = SiteTrust {
+        site: config.site.clone(),
+        server: at(config.listen.tls),
+        plain_http: (config.listen.http != 0).then(|| at(config.listen.http)),
+        ca: keys.site_ca.certificate.to_vec().into(),
+        signing_key: keys.signing.verifying_key().to_bytes().to_vec().into(),
+        not_before: shared.clock.now(),
+    };
+    let site = SiteParts { trust, db_key: keys.db.key.clone(), db_certificate: keys.db.certificate.to_vec() };
+    let (store, signing, clock) = (shared.store.clone(), keys.signing.clone(), Arc::clone(&shared.clock));
+    Importer { store, site: Arc::new(site), signing, clock }
+}
+
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
