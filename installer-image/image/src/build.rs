@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cairn_apt::{Apt, Source, machine_sources};
+use cairn_uki::initramfs::join;
 
 use crate::bundle::{self, ImageManifest, InstallerManifest, Member};
 use crate::cache::{Cache, Key};
@@ -23,8 +24,6 @@ const STUB_PACKAGE: &str = "systemd-boot-efi";
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const INITRD: &str = "initrd.zst";
 const ROOT: &str = "root.erofs";
-/// The slowest that the kernel's decompressor reads everywhere; decompression does not depend on it.
-const LEVEL: i32 = 19;
 
 /// The static program that a bundle starts, checked to be static.
 #[derive(Debug, Clone)]
@@ -147,23 +146,35 @@ impl Builder {
         let index = Index::read(&kernel.version, &kernel.modules())?;
         let selection = index.select(&boot.modules)?;
         let (firmware_key, files) = self.firmware(&kernel, &selection, firmware)?;
-        let key = Key::of("initrd", 1).and(&self.code).and(&kernel.key).and(&firmware_key);
-        let key = key.and(format!("{selection:?}")).and_file(&program.0)?;
-        let dir = self.cache.entry(&format!("initrd {}", boot.name), &key, |dir| {
+        let drivers = initrd::Drivers { kernel: &kernel, selection: &selection, firmware: &files };
+        let driver_key =
+            Key::of("drivers", 1).and(&kernel.key).and(&firmware_key).and(format!("{selection:?}"));
+        let member = self
+            .member(&format!("drivers {}", boot.name), &driver_key, |work| initrd::drivers(&drivers, work))?;
+        let key = Key::of("initrd", 1).and(&self.code).and(driver_key.name()).and_file(&program.0)?;
+        let initrd = self.member(&format!("initrd {}", boot.name), &key, |_| {
+            let drivers = fs::read(&member).map_err(at(&member))?;
+            Ok(join(&[&drivers, &initrd::program(&program.0)?]))
+        })?;
+        let (stub_key, stub) = self.stub(&apt)?;
+        Ok(BootParts { kernel, index, initrd, stub, key: key.and(stub_key) })
+    }
+
+    /// A cached file that `make` makes, with an empty folder to work in.
+    fn member(
+        &self,
+        kind: &str,
+        key: &Key,
+        make: impl FnOnce(&Path) -> Result<Vec<u8>, BuildError>,
+    ) -> Result<PathBuf, BuildError> {
+        let dir = self.cache.entry(kind, key, |dir| {
             let work = dir.join("work");
-            let parts = initrd::Parts {
-                init: &program.0,
-                kernel: &kernel,
-                selection: &selection,
-                firmware: &files,
-                level: LEVEL,
-            };
-            let bytes = initrd::build(&parts, &work)?;
+            fs::create_dir(&work).map_err(at(&work))?;
+            let bytes = make(&work)?;
             fs::remove_dir_all(&work).map_err(at(&work))?;
             fs::write(dir.join(INITRD), bytes).map_err(at(dir))
         })?;
-        let (stub_key, stub) = self.stub(&apt)?;
-        Ok(BootParts { kernel, index, initrd: dir.join(INITRD), stub, key: key.and(stub_key) })
+        Ok(dir.join(INITRD))
     }
 
     fn firmware(

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use cairn_image::build::{Builder, Program};
-use cairn_image::recipe::Recipe;
-use cairn_image::{Cache, Reuse, bundle};
+use cairn_image::{Cache, Reuse, bundle, recipe};
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]
@@ -76,12 +75,12 @@ impl Common {
     }
 
     fn installer(&self, builder: &Builder, flavour: &str, program: &Program) -> Result<()> {
-        let recipe = Recipe::installer(flavour)?;
+        let recipe = recipe::installer(flavour)?;
         say(&builder.installer(&recipe, program, self.version, &self.out)?)
     }
 
     fn os(&self, builder: &Builder, name: &str, agent: &Program) -> Result<()> {
-        let recipe = Recipe::os(name)?;
+        let recipe = recipe::os(name)?;
         say(&builder.os(&recipe, agent, self.version, &self.out)?)
     }
 }
@@ -105,8 +104,8 @@ fn main() -> Result<()> {
 }
 
 fn say(path: &std::path::Path) -> Result<()> {
-    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes % (1 << 20)) * 10 >> 20);
-    eprintln!("{}: {}", path.display(), mib(std::fs::metadata(path)?.len()));
+    let tenths = std::fs::metadata(path)?.len().saturating_mul(10) >> 20;
+    eprintln!("{}: {}.{} MiB", path.display(), tenths / 10, tenths % 10);
     Ok(())
 }
 

@@ -1,25 +1,18 @@
 //! Recipes as data: what goes into a bundle. The files lie in `recipes/` and are part of this program.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BuildError;
 
-const RECIPES: [(&str, &str); 4] = [
-    ("installer-lab", include_str!("../recipes/installer-lab.toml")),
-    ("installer-metal", include_str!("../recipes/installer-metal.toml")),
-    ("os-tiny", include_str!("../recipes/os-tiny.toml")),
-    ("os-debian", include_str!("../recipes/os-debian.toml")),
+const INSTALLERS: [(&str, &str); 2] = [
+    ("lab", include_str!("../recipes/installer-lab.toml")),
+    ("metal", include_str!("../recipes/installer-metal.toml")),
 ];
-
-/// A recipe of either kind.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Recipe {
-    /// An installer.
-    Installer(Installer),
-    /// An operating system.
-    Os(Box<Os>),
-}
+const SYSTEMS: [(&str, &str); 2] = [
+    ("tiny", include_str!("../recipes/os-tiny.toml")),
+    ("debian", include_str!("../recipes/os-debian.toml")),
+];
 
 /// What every boot has: a kernel, its modules and its command line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -128,39 +121,26 @@ pub struct TextFile {
     pub text: String,
 }
 
-impl Recipe {
-    /// The recipe with this file name, without its ending.
-    ///
-    /// # Errors
-    /// When there is none, or it is not understood.
-    pub fn named(file: &str) -> Result<Self, BuildError> {
-        let found = RECIPES.iter().find(|(name, _)| *name == file);
-        let (name, text) =
-            found.ok_or_else(|| BuildError::NoRecipe { kind: "known", name: file.to_owned() })?;
-        toml::from_str(text).map_err(|source| BuildError::Recipe { name: (*name).to_owned(), source })
-    }
+/// The installer of a flavour.
+///
+/// # Errors
+/// When there is none, or it is not understood.
+pub fn installer(flavour: &str) -> Result<Installer, BuildError> {
+    named("installer", &INSTALLERS, flavour)
+}
 
-    /// The installer of a flavour.
-    ///
-    /// # Errors
-    /// When there is none, or it is not understood.
-    pub fn installer(flavour: &str) -> Result<Installer, BuildError> {
-        match Self::named(&format!("installer-{flavour}"))? {
-            Self::Installer(installer) => Ok(installer),
-            Self::Os(_) => Err(BuildError::NoRecipe { kind: "installer", name: flavour.to_owned() }),
-        }
-    }
+/// The operating system of a name.
+///
+/// # Errors
+/// When there is none, or it is not understood.
+pub fn os(name: &str) -> Result<Os, BuildError> {
+    named("os", &SYSTEMS, name)
+}
 
-    /// The operating system of a name.
-    ///
-    /// # Errors
-    /// When there is none, or it is not understood.
-    pub fn os(name: &str) -> Result<Os, BuildError> {
-        match Self::named(&format!("os-{name}"))? {
-            Self::Os(os) => Ok(*os),
-            Self::Installer(_) => Err(BuildError::NoRecipe { kind: "os", name: name.to_owned() }),
-        }
-    }
+fn named<T: DeserializeOwned>(kind: &'static str, all: &[(&str, &str)], name: &str) -> Result<T, BuildError> {
+    let found = all.iter().find(|(known, _)| *known == name);
+    let (_, text) = found.ok_or_else(|| BuildError::NoRecipe { kind, name: name.to_owned() })?;
+    toml::from_str(text).map_err(|source| BuildError::Recipe { name: format!("{kind}-{name}"), source })
 }
 
 impl Boot {
@@ -177,24 +157,23 @@ mod tests {
 
     #[test]
     fn every_recipe_is_understood_and_named_as_its_file() {
-        for (file, _) in RECIPES {
-            let name = match Recipe::named(file).unwrap() {
-                Recipe::Installer(i) => format!("installer-{}", i.boot.name),
-                Recipe::Os(o) => format!("os-{}", o.boot.name),
-            };
-            assert_eq!(name, file);
+        for (name, _) in INSTALLERS {
+            assert_eq!(installer(name).unwrap().boot.name, name);
+        }
+        for (name, _) in SYSTEMS {
+            assert_eq!(os(name).unwrap().boot.name, name);
         }
     }
 
     #[test]
     fn an_os_is_not_an_installer() {
-        assert!(Recipe::installer("tiny").is_err());
-        assert!(Recipe::os("lab").is_err());
+        assert!(installer("tiny").is_err());
+        assert!(os("lab").is_err());
     }
 
     #[test]
     fn paths_of_recipes_stay_in_the_tree() {
-        let debian = Recipe::os("debian").unwrap().debian.unwrap();
+        let debian = os("debian").unwrap().debian.unwrap();
         let files = debian.files.iter().map(|f| &f.path);
         for path in debian.remove.iter().chain(&debian.directories).chain(files) {
             assert!(!path.starts_with('/') && !path.contains(".."), "{path}");
