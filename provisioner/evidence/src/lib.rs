@@ -15,9 +15,12 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod ak;
+pub mod appraise;
 mod attest;
 pub mod certify;
+pub mod credential;
 mod digest;
+pub mod ek;
 pub mod eventlog;
 pub mod pcr;
 mod proven;
@@ -26,8 +29,10 @@ pub mod quote;
 mod wire;
 
 pub use ak::AkPublic;
+pub use appraise::appraise;
 pub use attest::{Clock, Statement, StatementRefusal};
 pub use digest::Digest;
+pub use ek::EkPublic;
 pub use proven::Proven;
 pub use public::Name;
 pub use wire::Malformed;

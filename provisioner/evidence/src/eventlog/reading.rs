@@ -186,19 +186,20 @@ fn read_application(mut data: Reader<'_>) -> Result<Reading, Malformed> {
 
 /// systemd-stub writes UTF-16, GRUB and shim ASCII.
 fn loader_text(data: &[u8]) -> String {
-    if data.len() >= 4 && data.iter().skip(1).step_by(2).all(|byte| *byte == 0) {
-        utf16(data)
-    } else {
-        ascii(data)
-    }
+    if is_utf16(data) { utf16(data) } else { ascii(data) }
 }
 
 /// UTF-16 in EDK2, a GUID or ASCII elsewhere.
 fn version(data: &[u8]) -> String {
     match data.try_into() {
-        Ok(guid) => Guid(guid).to_string(),
-        Err(_) => loader_text(data),
+        Ok(guid) if !is_utf16(data) => Guid(guid).to_string(),
+        _ => loader_text(data),
     }
+}
+
+/// Latin text in UTF-16: every second byte is zero.
+fn is_utf16(data: &[u8]) -> bool {
+    data.len() >= 2 && data.len().is_multiple_of(2) && data.iter().skip(1).step_by(2).all(|byte| *byte == 0)
 }
 
 fn ascii(bytes: &[u8]) -> String {

@@ -134,3 +134,21 @@ fn control_characters_of_a_host_do_not_reach_a_timeline() {
     let log = [header(), event(4, EventKind::EFI_ACTION, &[0; 32], b"\x1b[2Jgone\n")].concat();
     assert_eq!(EventLog::parse(&log).unwrap().events[1].describe(), "EV_EFI_ACTION ?[2Jgone?");
 }
+
+/// A host with Secure Boot enforced, booted from its own keys: db, KEK and PK are in the log.
+#[test]
+fn the_log_of_a_host_with_secure_boot_replays_to_its_pcrs() {
+    let log = EventLog::parse(include_bytes!("../data/secure-boot.eventlog")).unwrap();
+    let replayed = log.replay();
+    let mut compared = 0;
+    for line in include_str!("../data/secure-boot.pcrs").lines() {
+        let (pcr, value) = line.split_once(' ').unwrap();
+        if let Some(told) = replayed[pcr.parse::<usize>().unwrap()] {
+            assert_eq!(told, digest(value), "pcr {pcr}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, replayed.iter().flatten().count());
+    let authority = log.events.iter().find(|event| event.kind == EventKind::EFI_VARIABLE_AUTHORITY).unwrap();
+    assert_eq!(authority.describe(), "EV_EFI_VARIABLE_AUTHORITY db");
+}

@@ -25,9 +25,9 @@ fn mutated(sample: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
 
 fn read_log(bytes: &[u8]) {
     if let Ok(log) = EventLog::parse(bytes) {
-        log.replay();
+        let _ = log.replay();
         for event in &log.events {
-            event.describe();
+            let _ = event.describe();
         }
     }
 }
