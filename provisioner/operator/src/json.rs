@@ -32,6 +32,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(Problem::new(Kind::WrongType, "This path takes JSON.", next));
         }
         let bytes = read(request.into_body()).await?;
+        // serde would also fill a struct from an array, by position.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::new(Kind::Invalid, "The body is no JSON object.", "Send an object: {...}"));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|e| refuse(&e.to_string()))
     }
 }
@@ -75,7 +79,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Query::<T>::try_from_uri(&parts.uri).map(|Query(q)| Self(q)).map_err(|e| {
             let cause = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
-            match refuse(&cause) {
+            // The path of the value stands before it.
+            let known = cause.find("unknown field `").and_then(|at| cause.get(at..));
+            match refuse(known.unwrap_or(&cause)) {
                 p if p.field.is_some() => p,
                 _ => Problem::new(Kind::Invalid, format!("The query does not fit: {cause}."), "Correct it."),
             }
