@@ -68,6 +68,8 @@ pub struct Net {
 impl Net {
     /// The server's address, on the bridge.
     pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+    /// Its network.
+    pub const SUBNET: &str = "10.77.0.0/24";
     /// Bits of the subnet.
     pub const PREFIX_LENGTH: u8 = 24;
     /// The bridge's device name.

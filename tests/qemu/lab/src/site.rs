@@ -74,15 +74,15 @@ pub enum Ready {
     Line(String),
 }
 
-/// A provisioner's set-up. `{config}` in an argument stands for the path of the written configuration.
+/// A provisioner's set-up. `{data}` in an argument stands for its data folder.
 #[derive(Debug, Clone)]
 pub struct SiteConfig {
     /// The `cairn` binary.
     pub program: PathBuf,
-    /// Text of the configuration.
-    pub config_toml: String,
-    /// Arguments of the initialisation.
+    /// Arguments of the initialisation; left out when the folder holds a site already.
     pub init: Vec<String>,
+    /// Replaces the configuration that the initialisation wrote.
+    pub config_toml: Option<String>,
     /// Arguments of the server.
     pub serve: Vec<String>,
     /// Arguments put before each operator's command.
@@ -94,20 +94,31 @@ pub struct SiteConfig {
 }
 
 impl SiteConfig {
-    /// `cairn init|serve --config PATH`, ready when its TLS port on the bridge answers.
+    /// A site on the lab's bridge that serves DHCP there and believes the (virtual) TPMs of these roots; ready when its TLS
+    /// port answers.
     #[must_use]
-    pub fn new(program: &Path, config_toml: String) -> Self {
-        let words = |verb: &[&str]| verb.iter().map(|&word| word.to_owned()).collect();
+    pub fn new(program: &Path, tpm_roots: &[PathBuf]) -> Self {
+        let server = Net::SERVER.to_string();
+        let mut init = words(&["init", "--data", "{data}", "--site", "lab", "--address", &server]);
+        init.extend(words(&["--dhcp-interface", Net::BRIDGE, "--dhcp-subnet", Net::SUBNET]));
+        init.extend(words(&["--dhcp-pool", "10.77.0.100-10.77.0.199", "--accept-virtual-tpm"]));
+        for root in tpm_roots {
+            init.extend(words(&["--tpm-root", &root.to_string_lossy()]));
+        }
         Self {
             program: program.to_owned(),
-            config_toml,
-            init: words(&["init", "--config", "{config}"]),
-            serve: words(&["serve", "--config", "{config}"]),
-            call: words(&["--config", "{config}"]),
+            init,
+            config_toml: None,
+            serve: words(&["serve", "--data", "{data}"]),
+            call: words(&["--data", "{data}"]),
             env: Vec::new(),
             ready: Ready::Port(SocketAddr::from((Net::SERVER, 443))),
         }
     }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 /// A provisioner that runs. It ends on drop.
@@ -121,7 +132,7 @@ pub struct Site<'net> {
 }
 
 impl<'net> Site<'net> {
-    /// Writes the configuration into `folder`, initialises the site and starts the server. Call it in the thread that
+    /// Initialises a site in `folder`, if there is none, and starts its server. Call it in the thread that
     /// will hold the result: the server ends with that thread.
     pub fn start(net: &'net Net, config: SiteConfig, folder: &Path) -> Result<Self, SiteError> {
         initialise(net, &config, folder)?;
@@ -131,7 +142,8 @@ impl<'net> Site<'net> {
         Ok(site)
     }
 
-    /// Starts the server so that it outlives this process; returns its process id without waiting for it to be ready.
+    /// Starts the server so that it outlives this process; returns its process id without waiting for it to be ready, and
+    /// writes its log to `serve.log`.
     pub fn start_loose(net: &Net, config: &SiteConfig, folder: &Path) -> Result<u32, SiteError> {
         initialise(net, config, folder)?;
         let path = folder.join("serve.log");
@@ -157,7 +169,7 @@ impl<'net> Site<'net> {
         self.server.pid()
     }
 
-    /// Where its configuration and log are.
+    /// Its data folder: configuration, keys, database, and `serve.log`.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -182,8 +194,7 @@ impl<'net> Site<'net> {
 
     /// Runs an operator's command and returns what it printed. Ends it after a minute.
     pub fn call(&self, words: &[&str]) -> Result<String, CallError> {
-        let words: Vec<String> =
-            self.config.call.iter().cloned().chain(words.iter().map(|&word| word.to_owned())).collect();
+        let words: Vec<String> = [self.config.call.clone(), self::words(words)].concat();
         let inner = command(self.net, &self.config, &self.folder, (Leash::Short, &words));
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", "60"]).arg(inner.get_program()).args(inner.get_args());
@@ -232,13 +243,19 @@ impl<'net> Site<'net> {
     }
 }
 
-/// Writes the configuration and runs `cairn init`.
+/// Runs `cairn init`, if the folder holds no site, and puts the configuration in place.
 fn initialise(net: &Net, config: &SiteConfig, folder: &Path) -> Result<(), SiteError> {
     let path = folder.join("cairn.toml");
-    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, &config.config_toml));
-    written.map_err(|source| SiteError::File { path, source })?;
-    let mut init = command(net, config, folder, (Leash::Short, &config.init));
-    tool::run(&mut init).map(drop).map_err(SiteError::Init)
+    let file = |source| SiteError::File { path: path.clone(), source };
+    fs::create_dir_all(folder).map_err(file)?;
+    if !path.exists() {
+        let mut init = command(net, config, folder, (Leash::Short, &config.init));
+        tool::run(&mut init).map_err(SiteError::Init)?;
+    }
+    match &config.config_toml {
+        Some(text) => fs::write(&path, text).map_err(file),
+        None => Ok(()),
+    }
 }
 
 fn serve(net: &Net, config: &SiteConfig, folder: &Path) -> Result<(Owned, Transcript), SiteError> {
@@ -256,9 +273,28 @@ fn serve(net: &Net, config: &SiteConfig, folder: &Path) -> Result<(Owned, Transc
 }
 
 fn command(net: &Net, config: &SiteConfig, folder: &Path, (leash, words): (Leash, &[String])) -> Command {
-    let path = folder.join("cairn.toml").to_string_lossy().into_owned();
+    let data = folder.to_string_lossy();
     let mut command = net.command_on(leash, &config.program);
-    command.args(words.iter().map(|word| word.replace("{config}", &path)));
+    command.args(words.iter().map(|word| word.replace("{data}", &data)));
     command.envs(config.env.iter().cloned()).stdin(Stdio::null());
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_told_its_bridge_and_whom_to_believe() {
+        let config = SiteConfig::new(Path::new("/bin/cairn"), &["/ca/root.pem".into()]);
+        let line = config.init.join(" ");
+        assert!(
+            line.starts_with("init --data {data} ") && line.ends_with(" --tpm-root /ca/root.pem"),
+            "{line}"
+        );
+        assert!(
+            line.contains("--address 10.77.0.1 --dhcp-interface br0 --dhcp-subnet 10.77.0.0/24"),
+            "{line}"
+        );
+    }
 }

@@ -70,7 +70,7 @@ fn cut(story: &Story, running: Running, guest: &Guest, ear: &Ear) -> Result<()> 
 
 /// Any server will do here: the rig must start it, see that it serves, lose it and get it back.
 fn server(story: &Story) -> Result<()> {
-    let mut config = SiteConfig::new(Path::new("busybox"), String::new());
+    let mut config = SiteConfig::new(Path::new("busybox"), &[]);
     config.init = vec!["true".into()];
     config.serve = ["httpd", "-f", "-v", "-p", "10.77.0.1:80"].map(str::to_owned).to_vec();
     config.call = vec!["echo".into()];

@@ -8,7 +8,6 @@ mod console;
 mod state;
 mod up;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -27,14 +26,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Makes the network (namespace cairn-lab, server 10.77.0.1) and, with --cairn, starts a provisioner in it.
-    Up {
-        /// The provisioner's binary.
-        #[arg(long, env = "CAIRN_BIN", requires = "config")]
-        cairn: Option<PathBuf>,
-        /// Its configuration.
-        #[arg(long)]
-        config: Option<PathBuf>,
-    },
+    Up(up::Provisioner),
     /// Powers a machine on; the same name keeps its disk, TPM and firmware variables.
     Boot(boot::Parts),
     /// Shows a machine's serial line until it is off.
@@ -67,7 +59,7 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<()> {
     let folder = Workspace::open()?.folder("hand")?;
     match verb {
-        Verb::Up { cairn, config } => up::up(&folder, cairn.as_deref().zip(config.as_deref())),
+        Verb::Up(provisioner) => up::up(&folder, &provisioner),
         Verb::Boot(parts) => boot::boot(&folder, &parts),
         Verb::Console { name, once } => console::show(
             &State::load(&folder)?,
