@@ -11,6 +11,9 @@ use cairn_contract::Timestamp;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
 
+/// HTTP's `Date` has whole seconds, and an answer takes its time.
+const DRIFT_S: i64 = 5;
+
 /// The system's time, as it is.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the one module that reads the clock")]
@@ -33,6 +36,19 @@ pub fn set(to: Timestamp) -> io::Result<()> {
     let millis = to.0.rem_euclid(1000);
     clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(to.seconds(), millis * 1_000_000))?;
     Ok(())
+}
+
+/// Follows a clock that is believed, if this one is off by more than 5 s. Failure is logged: certificates are judged
+/// by the site's floor in any case.
+pub fn follow(believed: Timestamp) {
+    let off = believed.seconds().saturating_sub(now().seconds());
+    if off.abs() <= DRIFT_S {
+        return;
+    }
+    match set(believed) {
+        Ok(()) => tracing::info!("the clock was off by {off} s and follows the provisioner's"),
+        Err(error) => tracing::warn!("the clock is off by {off} s and cannot be set: {error}"),
+    }
 }
 
 /// Milliseconds since the kernel started.

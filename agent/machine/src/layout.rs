@@ -18,8 +18,8 @@ const ENTRIES: usize = 128;
 const ENTRY: usize = 128;
 const HEADER: usize = 92;
 
-const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
-const ROOT_X86_64: Uuid = uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
+pub(crate) const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
+pub(crate) const ROOT_X86_64: Uuid = uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
 const LINUX_DATA: Uuid = uuid!("0fc63daf-8483-4772-8e79-3d69d8477de4");
 
 /// The image does not fit.
@@ -187,21 +187,21 @@ impl Layout {
 }
 
 /// CRC-32 (IEEE 802.3). Bitwise: it runs over 33 KiB once.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |c, _| (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg()))
     })
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use cairn_contract::{Digest, PartitionImage, Timestamp};
     use std::io::{Cursor, Seek, SeekFrom, Write};
 
     const INSTALL: InstallId = InstallId(uuid!("01234567-89ab-4def-8123-456789abcdef"));
 
-    fn image() -> ImageManifest {
+    pub(crate) fn image() -> ImageManifest {
         let part = |role, mib: u64| PartitionImage { role, size: mib << 20, frames: vec![] };
         ImageManifest {
             name: "tiny".into(),

@@ -12,13 +12,16 @@
 //! | [`clock`], [`console`] | reads and sets the time; log lines |
 //! | [`tpm`], [`eventlog`], [`prover`] | keys, quotes, the TCG event log; evidence from them |
 //! | [`inventory`] | what the machine is made of |
-//! | [`link`] | the connection to the provisioner |
+//! | [`link`], [`attest`] | the connection to the provisioner; proving oneself on it |
 //! | [`disk`], [`layout`], [`install`] | which disk, where on it, and the writing |
+//! | [`gpt`], [`slots`] | what was written, found again |
 
+pub mod attest;
 pub mod clock;
 pub mod console;
 pub mod disk;
 pub mod eventlog;
+pub mod gpt;
 pub mod install;
 pub mod inventory;
 pub mod layout;
@@ -26,6 +29,7 @@ pub mod link;
 pub mod modules;
 pub mod net;
 pub mod prover;
+pub mod slots;
 pub mod start;
 mod sys;
 pub mod tpm;

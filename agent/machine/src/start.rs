@@ -56,6 +56,11 @@ pub fn mount_basics() -> Result<(), MountError> {
 }
 
 fn attempt(target: &Path, kind: &str, options: &str) -> io::Result<()> {
+    // A second tmpfs would hide what the first stage left in /run.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if is_mounted(&mounts, target) {
+        return Ok(());
+    }
     // A target inside sysfs exists or cannot be made.
     let _ = fs::create_dir_all(target);
     let options = Some(options).filter(|o| !o.is_empty());
@@ -63,6 +68,11 @@ fn attempt(target: &Path, kind: &str, options: &str) -> io::Result<()> {
         Ok(()) | Err(Errno::EBUSY) => Ok(()),
         Err(e) => Err(e.into()),
     }
+}
+
+/// proc_pid_mountinfo(5): the fifth field is the mount point.
+fn is_mounted(mountinfo: &str, target: &Path) -> bool {
+    mountinfo.lines().filter_map(|l| l.split(' ').nth(4)).any(|at| Path::new(at) == target)
 }
 
 /// Mounts a block device read-only or for writing.
@@ -86,6 +96,14 @@ pub fn mount_device(device: &Path, target: &Path, kind: &str, access: Access) ->
         Access::ReadWrite => MsFlags::MS_NODEV | MsFlags::MS_NOSUID,
     };
     mount(Some(device), target, Some(kind), flags, None::<&str>).map_err(|e| fail(e.into()))
+}
+
+/// Unmounts what [`mount_device`] mounted.
+///
+/// # Errors
+/// As `umount(2)`.
+pub fn unmount(target: &Path) -> io::Result<()> {
+    nix::mount::umount(target).map_err(io::Error::from)
 }
 
 /// Makes `/dev/console` standard input, output and error.
@@ -234,6 +252,13 @@ mod tests {
         assert_eq!(line.get("a"), Some("2"));
         assert!(line.has("quiet") && line.has("cairn") && !line.has("a"));
         assert_eq!(line.get("cairn"), None);
+    }
+
+    #[test]
+    fn what_is_mounted_is_seen() {
+        let mounts = "22 1 0:5 / /proc rw - proc proc rw\n23 1 0:6 / /run rw - tmpfs x rw\n";
+        assert!(is_mounted(mounts, Path::new("/run")));
+        assert!(!is_mounted(mounts, Path::new("/ru")) && !is_mounted("", Path::new("/proc")));
     }
 
     #[test]

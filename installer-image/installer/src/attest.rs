@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use cairn_contract::report::FailureKind;
-use cairn_contract::{Evidence, Hello, HelloReply, SiteTrust, Stage, Verdict};
-use cairn_machine::link::{Link, LinkError};
-use cairn_machine::prover::{ProveError, Prover};
+use cairn_contract::{Hello, SiteTrust, Stage, Verdict};
+use cairn_machine::attest::{self, Answer, AttestError};
+use cairn_machine::inventory;
+use cairn_machine::link::LinkError;
+use cairn_machine::prover::Prover;
 use cairn_machine::tpm::{Tpm, TpmError};
-use cairn_machine::{clock, inventory};
 use tokio::time::{Instant, sleep};
 
 use crate::failure::Failure;
@@ -18,12 +18,8 @@ use crate::network::Network;
 use crate::plan::{self, Order};
 use crate::{devices, report};
 
-/// An answer includes the appraisal of the evidence.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The provisioner may restart meanwhile; longer than this it is gone.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// A server's clock that differs by more is taken over.
-const DRIFT_S: i64 = 5;
 
 /// What the proof led to.
 #[derive(Debug)]
@@ -59,7 +55,7 @@ pub(crate) async fn prove(
     let mut heard = Instant::now();
     let mut told = String::new();
     loop {
-        let next = match exchange(site, network, &hello, prover.as_ref()).await {
+        let next = match once(site, network, &hello, prover.as_ref()).await {
             Ok(next) => {
                 heard = Instant::now();
                 next
@@ -91,47 +87,25 @@ enum Next {
     Wait { why: String, seconds: u32 },
 }
 
-enum Stop {
-    /// Worth another attempt.
-    Link(LinkError),
-    Failed(Failure),
-}
-
-impl From<LinkError> for Stop {
-    fn from(error: LinkError) -> Self {
-        Self::Link(error)
-    }
-}
-
 /// One exchange, on one connection: the quote is bound to it.
-async fn exchange(
+async fn once(
     site: &SiteTrust,
     network: &mut Network,
     hello: &Hello,
     prover: Option<&Prover>,
 ) -> Result<Next, Stop> {
     let mut link = network.link(site).await?;
-    let reply: HelloReply = link.post_json("/host/v1/hello", hello, None, ANSWER_LIMIT).await?;
-    follow_clock(&link);
-    let (challenge, prover) = match (reply, prover) {
-        (HelloReply::Challenge(challenge), Some(prover)) => (challenge, prover),
-        (HelloReply::Challenge(_), None) => {
-            return Ok(Next::Wait { why: "challenged without a TPM".into(), seconds: 60 });
-        }
-        (HelloReply::Wait { why, retry_after_s } | HelloReply::Refused { why, retry_after_s }, _) => {
-            return Ok(Next::Wait { why, seconds: retry_after_s });
-        }
+    let answer = attest::exchange(&mut link, hello, prover, None).await?;
+    let (verdict, key) = match answer {
+        Answer::Judged(verdict, key) => (*verdict, key),
+        Answer::Wait { why, seconds } => return Ok(Next::Wait { why, seconds }),
     };
-    let exporter = *link.exporter().context("no TLS").map_err(|e| Stop::Failed(Failure::internal(e)))?;
-    let answered = prover.answer(&challenge, &exporter, None);
-    let (evidence, key) = answered.map_err(|e: ProveError| Stop::Failed(Failure::internal(e.into())))?;
-    let verdict = submit(&mut link, &evidence).await?;
-    network.link = Some(link);
     match verdict {
         Verdict::Install { plan } => {
             report::proven(&key);
             let refused = |e| Stop::Failed(Failure::new(FailureKind::PlanRefused, e));
-            let order = plan::accept(site, &plan, &key, prover.ak_name()).map_err(refused)?;
+            let ak = prover.and_then(Prover::ak_name);
+            let order = plan::accept(site, &plan, &key, ak).map_err(refused)?;
             report::ordered(order.plan.install);
             Ok(Next::Done(Outcome::Install(Box::new(order))))
         }
@@ -146,19 +120,25 @@ async fn exchange(
     }
 }
 
-async fn submit(link: &mut Link, evidence: &Evidence) -> Result<Verdict, LinkError> {
-    link.post_json("/host/v1/evidence", evidence, None, ANSWER_LIMIT).await
+enum Stop {
+    /// Worth another attempt.
+    Link(LinkError),
+    Failed(Failure),
 }
 
-/// Takes over the clock of the server, which has proven to be the site's.
-fn follow_clock(link: &Link) {
-    let Some(theirs) = link.server_time() else { return };
-    let off = theirs.seconds().saturating_sub(clock::now().seconds());
-    if off.abs() <= DRIFT_S {
-        return;
+impl From<LinkError> for Stop {
+    fn from(error: LinkError) -> Self {
+        Self::Link(error)
     }
-    match clock::set(theirs) {
-        Ok(()) => tracing::info!("the clock was off by {off} s and follows the provisioner's"),
-        Err(error) => tracing::warn!("the clock is off by {off} s and cannot be set: {error}"),
+}
+
+impl From<AttestError> for Stop {
+    fn from(error: AttestError) -> Self {
+        match error {
+            AttestError::Link(error) => Self::Link(error),
+            AttestError::Prove(_) | AttestError::NoTpm | AttestError::NotTls => {
+                Self::Failed(Failure::internal(error.into()))
+            }
+        }
     }
 }

@@ -5,6 +5,8 @@ use cairn_contract::{Digest, ImageManifest, Plan, Sealed, SessionKey, Signed, Si
 use cairn_machine::clock;
 use ed25519_dalek::VerifyingKey;
 
+use crate::report;
+
 /// A plan that holds, with its image.
 #[derive(Debug)]
 pub(crate) struct Order {
@@ -12,7 +14,7 @@ pub(crate) struct Order {
     pub(crate) image: ImageManifest,
 }
 
-/// Opens and checks a plan.
+/// Opens and checks a plan. Once it is known to be the site's and for this machine, a refusal can be reported.
 pub(crate) fn accept(
     site: &SiteTrust,
     sealed: &Sealed<Signed<Plan>>,
@@ -20,25 +22,30 @@ pub(crate) fn accept(
     ak: Option<Digest>,
 ) -> anyhow::Result<Order> {
     let signed = sealed.open(key, "plan").context("the plan is not for this proof")?;
-    check(site, &signed, ak, clock::now_at_least(site.not_before))
+    let site_key = site_key(site)?;
+    let plan = authentic(&site_key, &signed, ak)?;
+    report::ordered(plan.install);
+    current(&site_key, plan, clock::now_at_least(site.not_before))
 }
 
-fn check(
-    site: &SiteTrust,
-    signed: &Signed<Plan>,
-    ak: Option<Digest>,
-    now: Timestamp,
-) -> anyhow::Result<Order> {
+fn site_key(site: &SiteTrust) -> anyhow::Result<VerifyingKey> {
     let bytes = site.signing_key.0.as_slice().try_into().context("the site's key is not 32 bytes")?;
-    let site_key = VerifyingKey::from_bytes(bytes).context("the site's key is no ed25519 key")?;
-    let plan = signed.verify(&site_key).context("the plan is not signed by this site")?;
+    VerifyingKey::from_bytes(bytes).context("the site's key is no ed25519 key")
+}
+
+fn authentic(site: &VerifyingKey, signed: &Signed<Plan>, ak: Option<Digest>) -> anyhow::Result<Plan> {
+    let plan = signed.verify(site).context("the plan is not signed by this site")?;
     if ak != Some(plan.ak_name) {
         bail!("the plan is for another machine");
     }
+    Ok(plan)
+}
+
+fn current(site: &VerifyingKey, plan: Plan, now: Timestamp) -> anyhow::Result<Order> {
     if now >= plan.expires {
         bail!("the plan has expired");
     }
-    let image = plan.image.verify(&site_key).context("the image is not signed by this site")?;
+    let image = plan.image.verify(site).context("the image is not signed by this site")?;
     image.check(now, plan.minimum_version)?;
     Ok(Order { plan, image })
 }
@@ -109,7 +116,10 @@ mod tests {
         let (key, other) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
         let site = site(&key);
         let good = plan(&key, image(&key), 7);
-        let at = |plan: &Signed<Plan>, ak, now| check(&site, plan, ak, Timestamp(now));
+        let site_key = site_key(&site).unwrap();
+        let at = |plan: &Signed<Plan>, ak, now| {
+            authentic(&site_key, plan, ak).and_then(|plan| current(&site_key, plan, Timestamp(now)))
+        };
         assert_eq!(at(&good, Some(AK), 499).unwrap().image.version, 7);
         refused(at(&good, Some(AK), 500), "the plan has expired");
         refused(at(&good, Some(Digest([6; 32])), 0), "another machine");

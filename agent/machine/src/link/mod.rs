@@ -51,6 +51,7 @@ enum Sender {
 pub struct Link {
     sender: Sender,
     peer: SocketAddr,
+    local: Option<SocketAddr>,
     exporter: Option<[u8; 32]>,
     server_time: Option<Timestamp>,
     /// Drives the connection, and ends with it.
@@ -75,9 +76,11 @@ impl Link {
 
     async fn connect_tls(peer: SocketAddr, trust: &Trust, protocol: Protocol) -> Result<Self, LinkError> {
         let stream = tcp(peer).await?;
+        let local = stream.local_addr().ok();
         let (stream, exporter) = trust.handshake(peer, stream, protocol).await?;
         let mut link = Self::over(stream, peer, protocol).await?;
         link.exporter = Some(exporter);
+        link.local = local;
         Ok(link)
     }
 
@@ -115,13 +118,19 @@ impl Link {
                 Sender::Http2(sender)
             }
         };
-        Ok(Self { sender, peer, exporter: None, server_time: None, _driver: driver })
+        Ok(Self { sender, peer, local: None, exporter: None, server_time: None, _driver: driver })
     }
 
     /// The TLS exporter for channel binding (RFC 9266): the same at both ends of this very connection.
     #[must_use]
     pub fn exporter(&self) -> Option<&[u8; 32]> {
         self.exporter.as_ref()
+    }
+
+    /// Our own address on this connection.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// The server's clock as its last answer told it.

@@ -8,4 +8,4 @@ mod nic;
 mod packet;
 
 pub use dhcp::{DhcpError, Lease};
-pub use nic::{NetError, apply, clear, link_up, list, order, parse_bootif, wait_for_carrier};
+pub use nic::{NetError, apply, clear, link_up, list, order, parse_bootif, wait_for_carrier, with_address};

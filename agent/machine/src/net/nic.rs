@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cairn_contract::Mac;
 use cairn_contract::inventory::NicInfo;
+
+use nix::ifaddrs::getifaddrs;
 
 use super::Lease;
 use crate::inventory::text;
@@ -90,6 +93,20 @@ pub fn order(mut nics: Vec<NicInfo>, boot: Option<Mac>) -> Vec<NicInfo> {
 #[must_use]
 pub fn parse_bootif(value: &str) -> Option<Mac> {
     value.strip_prefix("01-").unwrap_or(value).parse().ok()
+}
+
+/// The interface that has this address.
+#[must_use]
+pub fn with_address(ip: IpAddr) -> Option<NicInfo> {
+    let name = getifaddrs().ok()?.find_map(|entry| {
+        let address = entry.address?;
+        let found = match ip {
+            IpAddr::V4(v4) => address.as_sockaddr_in().is_some_and(|a| a.ip() == v4),
+            IpAddr::V6(v6) => address.as_sockaddr_in6().is_some_and(|a| a.ip() == v6),
+        };
+        found.then_some(entry.interface_name)
+    })?;
+    list().into_iter().find(|n| n.name == name)
 }
 
 /// Brings an interface up.
