@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use cairn_lab::{Guest, Net, Tpm, TpmCa, Workspace};
+use cairn_lab::{Guest, Net, Site, SiteConfig, Tpm, TpmCa, Workspace};
 
+use crate::built;
 use crate::report::{self, Mark};
 
 /// The stage for one story.
@@ -57,6 +58,17 @@ impl Story {
     /// A new TPM of the trusted manufacturer for the guest of this name.
     pub(crate) fn tpm(&self, guest: &str) -> Result<Tpm> {
         Ok(Tpm::certified(&self.folder.join(guest).join("tpm"), &self.tpm_ca()?)?)
+    }
+
+    /// What a provisioner on this network needs: `cairn` from the environment, the trusted TPM maker's root and issuer.
+    pub(crate) fn site_config(&self) -> Result<SiteConfig> {
+        let ca = self.tpm_ca()?;
+        Ok(SiteConfig::new(&built::cairn()?, &[ca.root_pem(), ca.issuer_pem()]))
+    }
+
+    /// A provisioner that runs, with its data in `site` of the story's folder. It ends when dropped.
+    pub(crate) fn site(&self, config: SiteConfig) -> Result<Site<'_>> {
+        Ok(Site::start(&self.net, config, &self.folder.join("site"))?)
     }
 
     /// Notes that a stage is over, and says so.

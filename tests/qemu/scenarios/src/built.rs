@@ -1,0 +1,39 @@
+//! What the stories are about: the programs and bundles that `cargo xtask` has built and names in the environment.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use cairn_lab::Site;
+
+/// The provisioner (`CAIRN_BIN`).
+pub(crate) fn cairn() -> Result<PathBuf> {
+    named("CAIRN_BIN")
+}
+
+/// The bundles `*.cairn` (in `CAIRN_BUNDLES`), in the order of their names.
+pub(crate) fn bundles() -> Result<Vec<PathBuf>> {
+    let folder = named("CAIRN_BUNDLES")?;
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let is_bundle = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "cairn");
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_bundle).collect();
+    ensure!(!found.is_empty(), "there are no bundles in {}", folder.display());
+    found.sort();
+    Ok(found)
+}
+
+/// Gives a site the bundles whose file names begin with one of `names`.
+pub(crate) fn add_bundles(site: &Site<'_>, names: &[&str]) -> Result<()> {
+    for bundle in bundles()? {
+        let file = bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if names.iter().any(|name| file.starts_with(name)) {
+            site.call(&["image", "add", &bundle.to_string_lossy()])?;
+        }
+    }
+    Ok(())
+}
+
+fn named(variable: &str) -> Result<PathBuf> {
+    let value = std::env::var_os(variable)
+        .with_context(|| format!("{variable} is not set: use `cargo xtask test NAME`"))?;
+    std::fs::canonicalize(Path::new(&value)).with_context(|| format!("{variable} names nothing"))
+}
