@@ -141,12 +141,19 @@ impl Importer {
                     name: installer.flavour,
                     version: installer.version,
                     size,
+                    sha256: installer.uki,
                 })
             }
             Made::Image(image) => {
                 self.store.add_image(&image).await?;
                 let version = image.version.to_string();
-                Ok(Imported { kind: "image".into(), name: image.name, version, size: image.size, sha256: image.blob })
+                Ok(Imported {
+                    kind: "image".into(),
+                    name: image.name,
+                    version,
+                    size: image.size,
+                    sha256: image.blob,
+                })
             }
         }
     }

@@ -15,5 +15,5 @@ pub mod import;
 mod leash;
 
 pub use gateway::Gateway;
-pub use leash::Leashes;
 pub use import::{ImportError, Imported, Importer};
+pub use leash::Leashes;

@@ -28,7 +28,7 @@ pub struct Added {
     /// Its name, such as `debian` or `lab`.
     pub name: String,
     /// Its version.
-    pub version: u64,
+    pub version: String,
     /// Bytes on disk.
     pub size: u64,
     /// SHA-256 of its main artifact.

@@ -32,7 +32,9 @@ impl BootShelf {
         let mut names = BTreeMap::new();
         let mut cmdline = None;
         if let Some(installer) = installer {
-            for (name, digest) in [(INSTALLER, installer.uki), (KERNEL, installer.kernel), (INITRD, installer.initrd)] {
+            for (name, digest) in
+                [(INSTALLER, installer.uki), (KERNEL, installer.kernel), (INITRD, installer.initrd)]
+            {
                 let blob = Blob::file(store.blobs().path(&digest), digest);
                 match (Name::new(name), blob) {
                     (Some(name), Ok(blob)) => drop(names.insert(name, blob)),

@@ -101,7 +101,8 @@ impl Config {
         let path = dir.join(FILE);
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}: has `cairn init` been run there?", path.display()))?;
-        let config: Self = toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
+        let config: Self =
+            toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
         config.check().with_context(|| format!("{} is not valid", path.display()))?;
         Ok(config)
     }
@@ -129,7 +130,8 @@ impl Dhcp {
     pub(crate) fn net(&self) -> anyhow::Result<(Ipv4Addr, u8)> {
         let wrong = || format!("dhcp.subnet: {} is not like 10.77.0.0/24", self.subnet);
         let (net, bits) = self.subnet.split_once('/').with_context(wrong)?;
-        let (net, bits): (Ipv4Addr, u8) = (net.parse().with_context(wrong)?, bits.parse().with_context(wrong)?);
+        let (net, bits): (Ipv4Addr, u8) =
+            (net.parse().with_context(wrong)?, bits.parse().with_context(wrong)?);
         ensure!((8..=30).contains(&bits) && u32::from(net) & !mask(bits) == 0, wrong());
         Ok((net, bits))
     }

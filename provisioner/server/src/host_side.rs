@@ -34,10 +34,9 @@ impl Peer {
     /// From a finished handshake.
     pub(crate) fn of(tls: &rustls::ServerConnection, from: SocketAddr, side: &HostSide) -> Self {
         let host = tls.peer_certificates().and_then(|chain| side.attestation.host_of(chain.first()?));
-        let mut exporter = [0; 32];
         // Fails only before the handshake is complete; an all-zero exporter matches no evidence then.
-        let exported = tls.export_keying_material(&mut exporter, b"EXPORTER-Channel-Binding", None);
-        let exporter = exported.map_or([0; 32], |e| *e);
+        let exporter =
+            tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None).unwrap_or([0; 32]);
         let leash = host.map_or_else(CancellationToken::new, |host| side.leashes.of(host));
         Self { exchange: Arc::clone(&side.attestation).exchange(exporter), host, from, leash }
     }
@@ -50,7 +49,12 @@ impl Peer {
 
 impl HostSide {
     /// Answers one request.
-    pub(crate) async fn handle(&self, peer: &Peer, boot: &BootHttp, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn handle(
+        &self,
+        peer: &Peer,
+        boot: &BootHttp,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         if !request.uri().path().starts_with("/host/") {
             return boot.handle(request, peer.from).await;
         }
@@ -58,7 +62,9 @@ impl HostSide {
         let (status, body) = answer.unwrap_or_else(|refusal| refusal);
         let mut response = Response::new(Body::text(body));
         *response.status_mut() = status;
-        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         response
     }
 
@@ -71,10 +77,12 @@ impl HostSide {
         match path.as_str() {
             "/host/v1/hello" => reply(&peer.exchange.hello(read(request).await?).await),
             "/host/v1/evidence" => reply(&peer.exchange.evidence(read(request).await?).await),
-            "/host/v1/report" => match self.gateway.report(token.as_deref().unwrap_or(""), read(request).await?).await {
-                Ok(answer) => reply(&answer),
-                Err(error) => Err(failed(&error)),
-            },
+            "/host/v1/report" => {
+                match self.gateway.report(token.as_deref().unwrap_or(""), read(request).await?).await {
+                    Ok(answer) => reply(&answer),
+                    Err(error) => Err(failed(&error)),
+                }
+            }
             "/host/v1/trouble" => {
                 self.gateway.trouble(&read(request).await?);
                 Ok((StatusCode::NO_CONTENT, Bytes::new()))
@@ -108,7 +116,8 @@ async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Answ
 }
 
 fn reply<T: Serialize>(value: &T) -> Result<Answer, Answer> {
-    let json = serde_json::to_vec(value).map_err(|e| refuse(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()))?;
+    let json =
+        serde_json::to_vec(value).map_err(|e| refuse(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()))?;
     Ok((StatusCode::OK, json.into()))
 }
 

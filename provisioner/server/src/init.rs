@@ -59,7 +59,10 @@ pub(crate) fn run(dir: &Path, args: &Args, now: Timestamp) -> anyhow::Result<Str
     let key_dir = dir.join("keys");
     SiteKeys::create(&key_dir, &args.site, now)?;
     let token = Hex(keys::random().to_vec()).to_string();
-    keys::write_private(&dir.join(TOKEN_FILE), cairn_contract::Digest::of(token.as_bytes()).to_string().as_bytes())?;
+    keys::write_private(
+        &dir.join(TOKEN_FILE),
+        cairn_contract::Digest::of(token.as_bytes()).to_string().as_bytes(),
+    )?;
     let ca = fs::read_to_string(key_dir.join("site-ca.crt"))?;
     let url = format!("https://{}", args.address);
     ClientFile { url: url.clone(), ca, server_name: SERVER_NAME.into(), token }
@@ -83,7 +86,9 @@ fn config_text(args: &Args) -> anyhow::Result<String> {
     if let Some(image) = &args.default_image {
         writeln!(text, "default_image = {image:?}")?;
     }
-    if let (Some(interface), Some(subnet), Some(pool)) = (&args.dhcp_interface, &args.dhcp_subnet, &args.dhcp_pool) {
+    if let (Some(interface), Some(subnet), Some(pool)) =
+        (&args.dhcp_interface, &args.dhcp_subnet, &args.dhcp_pool)
+    {
         let (first, last) = pool.split_once('-').context("--dhcp-pool: FIRST-LAST")?;
         let (first, last): (IpAddr, IpAddr) = (first.trim().parse()?, last.trim().parse()?);
         writeln!(
@@ -91,14 +96,18 @@ fn config_text(args: &Args) -> anyhow::Result<String> {
             "\n# DHCP is answered on this interface only.\n[dhcp]\ninterface = {interface:?}\nsubnet = {subnet:?}\npool = [\"{first}\", \"{last}\"]"
         )?;
     }
-    let roots: Vec<PathBuf> = args.tpm_roots.iter().map(fs::canonicalize).collect::<Result<_, _>>().context("--tpm-root")?;
+    let roots: Vec<PathBuf> =
+        args.tpm_roots.iter().map(fs::canonicalize).collect::<Result<_, _>>().context("--tpm-root")?;
     for root in &roots {
         let pem = fs::read(root)?;
         if rustls_pki_types::CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).next().is_none() {
             bail!("--tpm-root: {} holds no certificate in PEM form", root.display());
         }
     }
-    writeln!(text, "\n[attestation]\n# PEM files of the TPM makers' roots and intermediates.\nroots = {roots:?}")?;
+    writeln!(
+        text,
+        "\n[attestation]\n# PEM files of the TPM makers' roots and intermediates.\nroots = {roots:?}"
+    )?;
     if args.accept_virtual_tpm {
         writeln!(text, "\n[policy]\ntpm_classes = [\"discrete\", \"firmware\", \"virtual\"]")?;
     }

@@ -35,7 +35,9 @@ impl LeaseStore for Leases {
     fn load_all(&self) -> BoxFuture<'_, Result<Vec<Record>, LeaseStoreError>> {
         async {
             let rows = self.0.leases().await.map_err(failed)?;
-            rows.into_iter().map(|(ip, json)| Ok(record(ip, serde_json::from_str(&json).map_err(failed)?))).collect()
+            rows.into_iter()
+                .map(|(ip, json)| Ok(record(ip, serde_json::from_str(&json).map_err(failed)?)))
+                .collect()
         }
         .boxed()
     }

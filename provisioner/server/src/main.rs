@@ -66,7 +66,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(serve::run(&dir))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Operator(command) => runtime()?.block_on(cairn_cli::run(command, &cairn_cli::Context::new(cli.globals))),
+        Command::Operator(command) => {
+            runtime()?.block_on(cairn_cli::run(command, &cairn_cli::Context::new(cli.globals)))
+        }
     }
 }
 

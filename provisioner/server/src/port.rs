@@ -60,7 +60,11 @@ pub(crate) struct Port {
 }
 
 /// Serves until stopped.
-pub(crate) async fn run(port: Arc<Port>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    port: Arc<Port>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut tasks = JoinSet::new();
     loop {
@@ -90,7 +94,13 @@ pub(crate) async fn run(port: Arc<Port>, listener: TcpListener, stop: Cancellati
 }
 
 impl Port {
-    async fn connection(self: Arc<Self>, tcp: TcpStream, from: SocketAddr, stop: CancellationToken, _room: OwnedSemaphorePermit) {
+    async fn connection(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        from: SocketAddr,
+        stop: CancellationToken,
+        _room: OwnedSemaphorePermit,
+    ) {
         let mut audience = None;
         match tokio::time::timeout(HANDSHAKE, self.handshake(tcp, from, &mut audience)).await {
             Ok(Ok((audience, stream))) => {
@@ -98,7 +108,9 @@ impl Port {
                 self.serve(audience, stream, from, stop).await;
             }
             Ok(Err(error)) => self.tell(from, What::TlsFailed { audience, why: error.to_string() }),
-            Err(_) => self.tell(from, What::TlsFailed { audience, why: "no complete handshake within 15 s".into() }),
+            Err(_) => {
+                self.tell(from, What::TlsFailed { audience, why: "no complete handshake within 15 s".into() })
+            }
         }
     }
 
@@ -114,7 +126,8 @@ impl Port {
         *audience = Some(who);
         let _permit = match who {
             Audience::Firmware { curves: Curves::None } => {
-                let busy = || std::io::Error::other("too many handshakes of firmware without elliptic curves");
+                let busy =
+                    || std::io::Error::other("too many handshakes of firmware without elliptic curves");
                 Some(self.gate.admit(from.ip(), std::time::Instant::now()).ok_or_else(busy)?)
             }
             Audience::Firmware { curves: Curves::Has } | Audience::Host | Audience::People => None,
@@ -131,13 +144,22 @@ impl Port {
         self.observer.observe(BootEvent { who, what });
     }
 
-    async fn serve(self: Arc<Self>, audience: Audience, stream: TlsStream<TcpStream>, from: SocketAddr, stop: CancellationToken) {
+    async fn serve(
+        self: Arc<Self>,
+        audience: Audience,
+        stream: TlsStream<TcpStream>,
+        from: SocketAddr,
+        stop: CancellationToken,
+    ) {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
         http.http2().timer(TokioTimer::new()).max_concurrent_streams(64);
         let ended = match audience {
             Audience::Firmware { .. } => {
-                let service = service_fn(|request| async { Ok::<_, std::convert::Infallible>(self.boot.handle(request, from).await) });
+                let service = service_fn(|request| {
+                    let port = Arc::clone(&self);
+                    async move { Ok::<_, std::convert::Infallible>(port.boot.handle(request, from).await) }
+                });
                 tokio::select! {
                     ended = http.serve_connection(TokioIo::new(stream), service) => ended,
                     () = stop.cancelled() => Ok(()),
@@ -148,7 +170,9 @@ impl Port {
                 let gone = peer.gone();
                 let service = service_fn(|request| {
                     let (port, peer) = (Arc::clone(&self), Arc::clone(&peer));
-                    async move { Ok::<_, std::convert::Infallible>(port.hosts.handle(&peer, &port.boot, request).await) }
+                    async move {
+                        Ok::<_, std::convert::Infallible>(port.hosts.handle(&peer, &port.boot, request).await)
+                    }
                 });
                 tokio::select! {
                     ended = http.serve_connection(TokioIo::new(stream), service) => ended,
@@ -157,7 +181,9 @@ impl Port {
                 }
             }
             Audience::People => {
-                let service = TowerToHyperService::new(self.people.clone().layer(axum::Extension(axum::extract::ConnectInfo(from))));
+                let service = TowerToHyperService::new(
+                    self.people.clone().layer(axum::Extension(axum::extract::ConnectInfo(from))),
+                );
                 tokio::select! {
                     ended = http.serve_connection_with_upgrades(TokioIo::new(stream), service) => ended,
                     () = stop.cancelled() => Ok(()),

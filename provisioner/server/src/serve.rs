@@ -6,7 +6,9 @@ use anyhow::Context;
 use cairn_contract::{Digest, SiteTrust};
 use cairn_driver::Driver;
 use cairn_fleet::{Gateway, Importer, Leashes, compose::SiteParts};
-use cairn_netboot::{EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate};
+use cairn_netboot::{
+    EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate,
+};
 use cairn_store::{Clock, Reporter, Store, SystemClock};
 use cairn_trust::{Attestation, SiteKeys, roots::Roots};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -63,18 +65,29 @@ struct Shared {
     parts: Parts,
 }
 
-async fn start(dir: &Path, config: &Config, stop: &CancellationToken, tasks: &mut Tasks) -> anyhow::Result<SocketAddr> {
+async fn start(
+    dir: &Path,
+    config: &Config,
+    stop: &CancellationToken,
+    tasks: &mut Tasks,
+) -> anyhow::Result<SocketAddr> {
     let shared = shared(dir, config, stop, tasks).await?;
     start_boot_services(config, &shared, stop, tasks).await?;
     let address = SocketAddr::new(config.listen.address, config.listen.tls);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen for TLS on {address}"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen for TLS on {address}"))?;
     let listening = listener.local_addr()?;
     let port = Arc::new(tls_port(dir, config, &shared)?);
     tasks.spawn(port::run(port, listener, stop.clone()));
     Ok(listening)
 }
 
-async fn shared(dir: &Path, config: &Config, stop: &CancellationToken, tasks: &mut Tasks) -> anyhow::Result<Shared> {
+async fn shared(
+    dir: &Path,
+    config: &Config,
+    stop: &CancellationToken,
+    tasks: &mut Tasks,
+) -> anyhow::Result<Shared> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Store::open(dir).await.context("cannot open the store")?;
     let keys = Arc::new(SiteKeys::load(&dir.join("keys")).context("cannot read the site's keys")?);
@@ -130,7 +143,8 @@ async fn start_boot_services(
 ) -> anyhow::Result<()> {
     let listen = |port| SocketAddr::new(config.listen.address, port);
     if config.listen.http != 0 {
-        let http = boot_http::Config { listen: listen(config.listen.http), limits: boot_http::Limits::default() };
+        let http =
+            boot_http::Config { listen: listen(config.listen.http), limits: boot_http::Limits::default() };
         let http = http.bind(shared.parts.clone()).await?;
         let stop = stop.clone();
         tasks.spawn(async move { Ok(http.run(stop).await?) });
@@ -138,7 +152,8 @@ async fn start_boot_services(
     if config.listen.tftp != 0 {
         let at = SocketAddr::new(config.address.into(), config.listen.tftp);
         let mtu = config.dhcp.as_ref().map(|d| tftp::interface_mtu(&d.interface)).transpose();
-        let tftp = tftp::Config { mtu: mtu.context("dhcp.interface")?.unwrap_or(1500), ..tftp::Config::usual(at) };
+        let tftp =
+            tftp::Config { mtu: mtu.context("dhcp.interface")?.unwrap_or(1500), ..tftp::Config::usual(at) };
         let tftp = tftp.bind(shared.parts.clone()).await?;
         let stop = stop.clone();
         tasks.spawn(async move { Ok(tftp.run(stop).await?) });
@@ -146,7 +161,8 @@ async fn start_boot_services(
     if let Some(dhcp) = &config.dhcp {
         let server = dhcp_config(config, dhcp)?;
         let reservations = dhcp::Reservations::default();
-        let fixed = dhcp.reservations.iter().map(|r| (lease::Key::Hardware(cairn_netproto::Mac(r.mac.0)), r.address));
+        let fixed =
+            dhcp.reservations.iter().map(|r| (lease::Key::Hardware(cairn_netproto::Mac(r.mac.0)), r.address));
         reservations.replace(fixed);
         let store = Arc::new(Leases(shared.store.clone()));
         let server = server.bind(shared.parts.clone(), store, reservations).await?;
@@ -166,8 +182,13 @@ fn dhcp_config(config: &Config, dhcp: &Dhcp) -> anyhow::Result<dhcp::Config> {
         dns: dhcp.dns.clone(),
         domain: None,
     };
-    let plan = lease::Plan::new(config.address, vec![subnet], lease::Terms::default(), lease::KeyBy::Hardware);
-    Ok(dhcp::Config { interface: dhcp.interface.clone(), plan: plan.context("dhcp")?, ports: dhcp::Ports::default() })
+    let plan =
+        lease::Plan::new(config.address, vec![subnet], lease::Terms::default(), lease::KeyBy::Hardware);
+    Ok(dhcp::Config {
+        interface: dhcp.interface.clone(),
+        plan: plan.context("dhcp")?,
+        ports: dhcp::Ports::default(),
+    })
 }
 
 fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port> {

@@ -30,7 +30,9 @@ impl Directory for Current {
         let by_mac = client.mac.and_then(|mac| now.by_mac.get(&Mac(mac.0)));
         let state = by_mac.or_else(|| now.by_uuid.get(&client.uuid?.to_string()));
         match (boot::answer(state), &now.installer) {
-            (boot::Answer::Installer, Some(cmdline)) => BootAnswer::Installer(BootFiles::usual(cmdline.clone())),
+            (boot::Answer::Installer, Some(cmdline)) => {
+                BootAnswer::Installer(BootFiles::usual(cmdline.clone()))
+            }
             (boot::Answer::Installer, None) => {
                 BootAnswer::AddressOnly(Cow::Borrowed("this site has no installer yet: cairn image add FILE"))
             }
@@ -66,7 +68,10 @@ pub(crate) async fn follow(
     let mut changed = store.hosts_changed();
     loop {
         if let Err(error) = boot.refresh(&store).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "boot services keep their last snapshot");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "boot services keep their last snapshot"
+            );
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

@@ -26,7 +26,13 @@ impl Uploads for Bundles {
             let refreshed = self.boot.refresh(&self.importer.store).await;
             refreshed.map_err(|error| UploadError::Failed(Box::new(error)))?;
             let kind = if imported.kind == "installer" { BundleKind::Installer } else { BundleKind::Image };
-            Ok(Added { kind, name: imported.name, version: imported.version, size: imported.size, sha256: imported.sha256 })
+            Ok(Added {
+                kind,
+                name: imported.name,
+                version: imported.version,
+                size: imported.size,
+                sha256: imported.sha256,
+            })
         }
         .boxed()
     }
@@ -54,7 +60,11 @@ async fn spool(path: &PathBuf, mut chunks: Chunks) -> Result<(), UploadError> {
 }
 
 fn stored(error: io::Error) -> UploadError {
-    if error.kind() == io::ErrorKind::StorageFull { UploadError::NoSpace } else { UploadError::Failed(Box::new(error)) }
+    if error.kind() == io::ErrorKind::StorageFull {
+        UploadError::NoSpace
+    } else {
+        UploadError::Failed(Box::new(error))
+    }
 }
 
 fn refused(error: ImportError) -> UploadError {
@@ -63,9 +73,10 @@ fn refused(error: ImportError) -> UploadError {
             UploadError::Conflict(error.to_string())
         }
         ImportError::Io(error) => stored(error),
-        ImportError::Bundle(_) | ImportError::Architecture(_) | ImportError::RootTooLarge { .. } | ImportError::Compose(_) => {
-            UploadError::Malformed(crate::in_words(&error))
-        }
+        ImportError::Bundle(_)
+        | ImportError::Architecture(_)
+        | ImportError::RootTooLarge { .. }
+        | ImportError::Compose(_) => UploadError::Malformed(crate::in_words(&error)),
         other => UploadError::Failed(Box::new(other)),
     }
 }
