@@ -133,7 +133,8 @@ impl Store {
     }
 }
 
-const PAGE: &str = "SELECT * FROM history WHERE subject = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+/// One page of one timeline.
+pub(crate) const PAGE: &str = "SELECT * FROM history WHERE subject = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 
 /// Appends `lines` and cuts what is too long. The last sequence number, if there are any.
 pub(crate) async fn write(conn: &mut SqliteConnection, lines: &[Line]) -> Result<Option<i64>, WriteError> {

@@ -22,6 +22,8 @@ mod leases;
 mod machines;
 mod open;
 mod outbox;
+#[cfg(test)]
+mod query_plans;
 mod reporter;
 mod row;
 mod schema;

@@ -9,3 +9,5 @@ pub use commit::{Change, CommitError, Write};
 pub(crate) use commit::{Visible, subject};
 pub use key::{HostKey, KeyKind, KeySource};
 pub use read::Standing;
+#[cfg(test)]
+pub(crate) use read::{BY_KEY, DUE};

@@ -17,6 +17,12 @@ const MAX_CANDIDATES: usize = 64;
 /// Addresses of one claim that are looked up.
 const MAX_CLAIMED: usize = 32;
 
+/// Hosts past their deadline.
+pub(crate) const DUE: &str = "SELECT * FROM host WHERE deadline <= $1 ORDER BY deadline LIMIT $2";
+/// Hosts that have a key.
+pub(crate) const BY_KEY: &str = "SELECT host.*, k.kind, k.value, k.source FROM host_key k JOIN host ON host.id = k.host \
+     WHERE k.kind = $1 AND k.value = $2 ORDER BY host.created, host.id LIMIT 64";
+
 /// What boot services need of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -63,11 +69,7 @@ impl Store {
 
     /// Hosts whose deadline is reached, the most overdue first.
     pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Host>, ReadError> {
-        let rows = sqlx::query("SELECT * FROM host WHERE deadline <= $1 ORDER BY deadline LIMIT $2")
-            .bind(now.0)
-            .bind(limit)
-            .fetch_all(self.reader())
-            .await?;
+        let rows = sqlx::query(DUE).bind(now.0).bind(limit).fetch_all(self.reader()).await?;
         rows.iter().map(host_of).collect()
     }
 
@@ -110,14 +112,7 @@ impl Store {
 
     /// Every host that has this key (in its normal spelling: lower case), with where the key is from; oldest first.
     pub async fn hosts_with(&self, kind: KeyKind, value: &str) -> Result<Vec<(Host, KeySource)>, ReadError> {
-        let rows = sqlx::query(
-            "SELECT host.*, k.kind, k.value, k.source FROM host_key k JOIN host ON host.id = k.host \
-             WHERE k.kind = $1 AND k.value = $2 ORDER BY host.created, host.id LIMIT 64",
-        )
-        .bind(kind.word())
-        .bind(value)
-        .fetch_all(self.reader())
-        .await?;
+        let rows = sqlx::query(BY_KEY).bind(kind.word()).bind(value).fetch_all(self.reader()).await?;
         rows.iter().map(|row| Ok((host_of(row)?, key_of(row)?.source))).collect()
     }
 

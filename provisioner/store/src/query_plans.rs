@@ -1,0 +1,57 @@
+//! Tests that the queries which run all the time find their rows by an index, whatever the size of the tables.
+
+use cairn_contract::{HostId, Timestamp};
+use cairn_domain::{Level, Note};
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use crate::{Line, Store, Whose, history, host};
+
+/// What SQLite would do, one step a line.
+async fn plan(store: &Store, sql: &'static str) -> String {
+    let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let mut query = sqlx::query(explained);
+    for _ in 0..sql.matches('$').count() {
+        query = query.bind(1_i64);
+    }
+    let rows = query.fetch_all(store.reader()).await.unwrap();
+    rows.iter().map(|r| r.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn frequent_queries_use_an_index_and_sort_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let page = plan(&store, history::PAGE).await;
+    assert!(page.contains("USING INDEX history_by_subject (subject=? AND seq>?)"), "{page}");
+    assert!(!page.contains("TEMP B-TREE"), "{page}");
+    let due = plan(&store, host::DUE).await;
+    assert!(due.contains("USING INDEX host_by_deadline (deadline<?)"), "{due}");
+    assert!(!due.contains("TEMP B-TREE"), "{due}");
+    let key = plan(&store, host::BY_KEY).await;
+    assert!(!key.contains("SCAN"), "{key}");
+}
+
+#[tokio::test]
+async fn a_page_of_a_long_timeline_is_the_page_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let (host, other) = (HostId(Uuid::new_v4()), HostId(Uuid::new_v4()));
+    let line = |i: i64| {
+        let whose = Whose::Host(if i % 2 == 0 { host } else { other });
+        Line { whose, at: Timestamp(i), note: Note::new(Level::Info, "n", format!("line {i}")), state: None }
+    };
+    store.notes(&(0..10_000).map(line).collect::<Vec<_>>()).await.unwrap();
+    let mut seen = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.timeline(host, after, 300).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        assert!(page.len() <= 300);
+        seen.extend(page.into_iter().map(|e| e.at.0));
+    }
+    assert_eq!(seen, (0..10_000).step_by(2).collect::<Vec<i64>>());
+    let tail = store.timeline_tail(host, 3).await.unwrap();
+    assert_eq!(tail.iter().map(|e| e.at.0).collect::<Vec<_>>(), [9994, 9996, 9998]);
+}

@@ -1,0 +1,100 @@
+//! Values that the store's tests put in.
+
+#![allow(dead_code, reason = "each test uses some")]
+
+use cairn_contract::{
+    Digest, HostId, ImageManifest, Inventory, Mac, Signed, Smbios, Timestamp, inventory::NicInfo,
+};
+use cairn_domain::{Host, HostSpec, Level, Note, State};
+use cairn_store::{Change, Image, Installer, InstallerStanding, Line, Store, Whose};
+use ed25519_dalek::SigningKey;
+use uuid::Uuid;
+
+pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+pub fn host(name: &str) -> Host {
+    Host {
+        id: HostId(Uuid::new_v4()),
+        spec: HostSpec { name: name.into(), ..HostSpec::default() },
+        state: State::Registered,
+        ek: None,
+        inventory: None,
+        installed: None,
+        created: NOW,
+        changed: NOW,
+        version: 0,
+    }
+}
+
+pub fn mac(last: u8) -> Mac {
+    Mac([0x52, 0x54, 0, 0, 0, last])
+}
+
+pub fn ek(seed: &str) -> Digest {
+    Digest::of(seed.as_bytes())
+}
+
+/// An inventory with these names.
+pub fn inventory(serial: &str, uuid: &str, macs: &[Mac]) -> Inventory {
+    let nic = |mac: &Mac| NicInfo {
+        name: "eth0".into(),
+        mac: *mac,
+        driver: String::new(),
+        speed_mbps: None,
+        carrier: true,
+    };
+    Inventory {
+        smbios: Smbios { serial: serial.into(), uuid: uuid.into(), ..Smbios::default() },
+        nics: macs.iter().map(nic).collect(),
+        ..Inventory::default()
+    }
+}
+
+/// Commits `host` as a new one and returns it as it is stored.
+pub async fn insert(store: &Store, mut host: Host) -> Host {
+    host.version = store.commit(Change::insert(host.clone(), NOW)).await.unwrap();
+    host
+}
+
+pub fn line(whose: Whose, text: &str) -> Line {
+    Line { whose, at: NOW, note: Note::new(Level::Info, "test", text), state: None }
+}
+
+/// Signed by the key of 32 sevens.
+pub fn image(version: u64) -> Image {
+    let manifest = ImageManifest {
+        name: "tiny".into(),
+        version,
+        os_version: "1".into(),
+        created: NOW,
+        expires: NOW.after_seconds(60),
+        blob: ek("blob"),
+        blob_size: 4,
+        partitions: Vec::new(),
+    };
+    let key = SigningKey::from_bytes(&[7; 32]);
+    Image {
+        name: "tiny".into(),
+        version,
+        os_version: "1".into(),
+        created: NOW,
+        expires: NOW.after_seconds(60),
+        manifest: Signed::sign(&key, &manifest).unwrap(),
+        reference: "{}".into(),
+        blob: ek("blob"),
+        size: 4,
+    }
+}
+
+pub fn installer(version: &str, standing: InstallerStanding) -> Installer {
+    Installer {
+        flavour: "lab".into(),
+        version: version.into(),
+        created: NOW,
+        reference: "{}".into(),
+        uki: ek(version),
+        kernel: ek("kernel"),
+        initrd: ek("initrd"),
+        standing,
+    }
+}
