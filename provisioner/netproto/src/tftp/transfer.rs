@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Blocks are counted from 1 without end; the wire shows the low 16 bits, so they roll over to 0. A file whose length is
-//! a multiple of the block size ends with an empty block. A duplicate ACK resends at most one window, and only when the
-//! window before went through cleanly, so that two copies of a packet can never double the traffic for good.
+//! a multiple of the block size ends with an empty block. A duplicate or partial ACK resends at most one window, and the
+//! next only after a window that went through cleanly, so that a packet seen twice can never double the traffic for good.
 
 use std::time::Duration;
 
@@ -224,11 +224,32 @@ impl Transfer {
         if self.acked >= self.blocks() {
             return self.end(Outcome::Complete);
         }
+        if self.acked < self.sent {
+            return self.on_gap();
+        }
         self.patience = match self.patience {
             Patience::Spent => Patience::Recovering,
             Patience::Recovering | Patience::Fresh => Patience::Fresh,
         };
         self.send_window()
+    }
+
+    /// An ACK inside the window: the client misses the block after it, or saw one twice. The first time the window is
+    /// sent again from there; while the echoes of that may still arrive, it is only filled up.
+    fn on_gap(&mut self) -> Out {
+        if self.patience == Patience::Fresh {
+            self.patience = Patience::Spent;
+            return self.send_window();
+        }
+        let first = self.sent.saturating_add(1);
+        let end = self.acked.saturating_add(u64::from(self.windowsize)).min(self.blocks());
+        match u16::try_from(end.saturating_sub(self.sent)) {
+            Ok(count) if count > 0 => {
+                self.sent = end;
+                Out::Blocks { first, count }
+            }
+            _ => Out::Wait,
+        }
     }
 
     /// With a window, a client that misses its first block says so by repeating its last ACK (RFC 7440 4). Without one, a

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// One UDP datagram of a capture.
 pub(crate) struct Datagram {
+    #[allow(dead_code, reason = "each test binary uses a part")]
     pub(crate) to_port: u16,
     pub(crate) payload: Vec<u8>,
 }
