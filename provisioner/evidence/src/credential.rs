@@ -1,5 +1,6 @@
 //! TPM2_MakeCredential in software (TPM 2.0 Part 1, section 24): a secret that only the TPM holding this endorsement key
-//! can read, and only if the attestation key with this Name lives in it too. Giving the secret back proves both.
+//! can read, and only if the attestation key with this Name lives in it too. A host that shows that it has the secret has
+//! proven both; single use, expiry and the session are the caller's (attestation rule 7).
 //!
 //! ```text
 //! seed --OAEP or ECDH to the EK--> encrypted secret
@@ -14,14 +15,12 @@ use p256::elliptic_curve::ecdh::diffie_hellman;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use rsa::rand_core;
 use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::ak::AkPublic;
+use crate::Digest;
 use crate::ek::EkPublic;
 use crate::public::{Key, Name, p256_point};
 use crate::wire::sized;
-use crate::{Digest, Proven};
 
 /// Fresh random bytes for one credential: the seed, and what hides it.
 pub const ENTROPY: usize = 64;
@@ -60,9 +59,8 @@ pub fn make(
     if secret.is_empty() || secret.len() > 32 {
         return Err(CredentialError::Secret(secret.len()));
     }
-    let (seed, hiding) = halves(entropy);
     let (seed, encrypted_secret) = match ek.key() {
-        Key::Rsa { bits: 2048, key } => (Zeroizing::new(seed), encrypt_rsa(key, &seed, hiding)?),
+        Key::Rsa { bits: 2048, key } => encrypt_rsa(key, entropy)?,
         Key::P256 { x, y } => agree_p256((x, y), entropy)?,
         Key::Rsa { .. } | Key::P384 { .. } => return Err(CredentialError::Key),
     };
@@ -77,28 +75,20 @@ pub fn make(
     Ok(Credential { id_object, encrypted_secret: sized(&encrypted_secret) })
 }
 
-fn halves(entropy: &[u8; ENTROPY]) -> ([u8; 32], [u8; 32]) {
-    let (mut first, mut second) = ([0; 32], [0; 32]);
-    first.iter_mut().chain(second.iter_mut()).zip(entropy).for_each(|(to, from)| *to = *from);
-    (first, second)
-}
+/// A seed and what it becomes on its way to the TPM.
+type Sent = (Zeroizing<[u8; 32]>, Vec<u8>);
 
 /// OAEP with SHA-256 and the label "IDENTITY", whose zero belongs to it (Part 1, B.10.4).
-fn encrypt_rsa(
-    key: &rsa::RsaPublicKey,
-    seed: &[u8; 32],
-    hiding: [u8; 32],
-) -> Result<Vec<u8>, CredentialError> {
+fn encrypt_rsa(key: &rsa::RsaPublicKey, entropy: &[u8; ENTROPY]) -> Result<Sent, CredentialError> {
+    let (mut seed, mut hiding) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
+    seed.iter_mut().chain(hiding.iter_mut()).zip(entropy).for_each(|(to, from)| *to = *from);
     let padding = rsa::Oaep::new_with_label::<sha2_legacy::Sha256, _>("IDENTITY\0");
-    key.encrypt(&mut Given { seed: Zeroizing::new(hiding), block: 0 }, padding, seed)
-        .map_err(|_| CredentialError::Encrypt)
+    let encrypted = key.encrypt(&mut Given { seed: hiding, block: 0 }, padding, seed.as_slice());
+    Ok((seed, encrypted.map_err(|_| CredentialError::Encrypt)?))
 }
 
 /// An ephemeral key's point, and the seed that both sides derive: KDFe over the shared x (Part 1, C.6.3 and 11.4.10.3).
-fn agree_p256(
-    (x, y): (&[u8; 32], &[u8; 32]),
-    entropy: &[u8; ENTROPY],
-) -> Result<(Zeroizing<[u8; 32]>, Vec<u8>), CredentialError> {
+fn agree_p256((x, y): (&[u8; 32], &[u8; 32]), entropy: &[u8; ENTROPY]) -> Result<Sent, CredentialError> {
     let ek = p256_point(x, y).map_err(|_| CredentialError::Encrypt)?;
     // A digest is no scalar once in 2^32 times.
     let ephemeral = (0..=u8::MAX)
@@ -152,69 +142,5 @@ impl rand_core::RngCore for Given {
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), rand_core::Error> {
         self.fill_bytes(out);
         Ok(())
-    }
-}
-
-/// A credential that waits for its answer. Kept in the session that asked for it; it can be answered once, because
-/// answering takes it.
-pub struct Issued {
-    secret: Zeroizing<[u8; 32]>,
-    bound: Bound,
-    until: u64,
-}
-
-/// This attestation key lives in the TPM of this endorsement key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound {
-    /// SHA-256 of the EK's SubjectPublicKeyInfo: the host's identity.
-    pub ek_spki_sha256: Digest,
-    /// The attestation key's Name.
-    pub ak: Name,
-}
-
-/// Why an answer does not bind the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RedeemRefusal {
-    /// Answered too late.
-    #[error("the credential has expired")]
-    Expired,
-    /// Not the secret that was sent.
-    #[error("the answer is not the credential's secret")]
-    Secret,
-}
-
-/// Makes a credential with a random `secret`, to be answered before `until` (seconds since 1970; rule 7 says 60 s).
-pub fn issue(
-    ek: &EkPublic,
-    ak: &AkPublic,
-    secret: Zeroizing<[u8; 32]>,
-    entropy: &[u8; ENTROPY],
-    until: u64,
-) -> Result<(Credential, Issued), CredentialError> {
-    let bound = Bound { ek_spki_sha256: ek.spki_sha256(), ak: ak.name() };
-    let credential = make(ek, &bound.ak, secret.as_slice(), entropy)?;
-    Ok((credential, Issued { secret, bound, until }))
-}
-
-impl Issued {
-    /// Takes the host's answer: what TPM2_ActivateCredential gave it.
-    pub fn redeem(self, answer: &[u8], now: u64) -> Result<Proven<Bound>, RedeemRefusal> {
-        if now >= self.until {
-            return Err(RedeemRefusal::Expired);
-        }
-        if bool::from(self.secret.as_slice().ct_eq(answer)) {
-            Ok(Proven::new(self.bound))
-        } else {
-            Err(RedeemRefusal::Secret)
-        }
-    }
-}
-
-impl std::fmt::Debug for Issued {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Issued")
-            .field("bound", &self.bound)
-            .field("until", &self.until)
-            .finish_non_exhaustive()
     }
 }

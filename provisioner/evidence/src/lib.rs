@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! EkPublic --verify_chain--> Proven<EkEndorsement>        which TPM this is
-//! AkPublic --credential----> Proven<Bound>                this key lives in that TPM
+//! AkPublic --credential----> a secret that comes back     this key lives in that TPM
 //!          --quote---------> Proven<Quoted>               these PCR values, now: the identity is proven
 //!                               `--appraise(event log, references)--> Proven<BootReport>    and so is the boot
 //!          --certify-------> Proven<TlsKey>               this TLS key lives there too

@@ -11,6 +11,8 @@ use crate::eventlog::{Event, EventKind};
 /// What firmware says in PCR 4 around each try of a boot option (PFP 1.06, 10.4.3), measured without a final zero.
 const ACTIONS: [&[u8]; 2] =
     [b"Calling EFI Application from Boot Option", b"Returning from EFI Application from Boot Option"];
+/// What firmware says that does not say so.
+const OMITTED: &[u8] = b"BOOT ATTEMPTS OMITTED";
 /// The separators of a boot without firmware errors (PFP 1.06, 3.3.2.2 and 10.4.1).
 const SEPARATORS: [[u8; 4]; 2] = [[0; 4], [0xff; 4]];
 
@@ -126,12 +128,13 @@ fn applications(replayed: &Replayed<'_>, reference: &BootReference) -> Result<()
     Err(Miss::new(reference, (4, fitting), wanted, found))
 }
 
+/// The digest must be that of a known text: what the log says beside it, and as what it labels it, is not proven.
 fn is_routine(event: &Event) -> bool {
-    let is_one_of =
-        |mut texts: std::slice::Iter<'_, &[u8]>| texts.any(|text| event.sha256 == Some(Digest::of(text)));
+    let is = |text: &[u8]| event.sha256 == Some(Digest::of(text));
     match event.kind {
-        EventKind::EFI_ACTION => is_one_of(ACTIONS.iter()),
-        EventKind::SEPARATOR => SEPARATORS.iter().any(|text| event.sha256 == Some(Digest::of(text))),
+        EventKind::EFI_ACTION => ACTIONS.iter().any(|text| is(text)),
+        EventKind::SEPARATOR => SEPARATORS.iter().any(|text| is(text)),
+        EventKind::OMIT_BOOT_DEVICE_EVENTS => is(OMITTED),
         _ => false,
     }
 }

@@ -17,6 +17,8 @@ impl EventKind {
     pub const S_CRTM_VERSION: Self = Self(0x8);
     /// A boot loader's own event: a BIOS boot record, GRUB, systemd-stub.
     pub const IPL: Self = Self(0xd);
+    /// The firmware does not tell how often it tried to boot.
+    pub const OMIT_BOOT_DEVICE_EVENTS: Self = Self(0x12);
     /// A UEFI variable that decides what may boot.
     pub const EFI_VARIABLE_DRIVER_CONFIG: Self = Self(0x8000_0001);
     /// A boot option variable.

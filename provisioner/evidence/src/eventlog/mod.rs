@@ -97,12 +97,13 @@ impl EventLog {
 
     /// PCR 0 starts at the locality that TPM2_Startup came from (PFP 1.06, 10.4.5.3); the rest at zero.
     fn initial(&self, pcr: u32) -> Digest {
-        let locality = self.events.iter().find_map(|event| match event.reading() {
-            Reading::StartupLocality(locality) => Some(locality),
+        let notes = self.events.iter().filter(|event| event.kind == EventKind::NO_ACTION);
+        let locality = notes.map(Event::reading).find_map(|reading| match reading {
+            Reading::StartupLocality(locality) if pcr == 0 => Some(locality),
             _ => None,
         });
         let mut start = Digest::ZERO;
-        if let (0, Some(locality), Some(last)) = (pcr, locality, start.0.last_mut()) {
+        if let (Some(locality), Some(last)) = (locality, start.0.last_mut()) {
             *last = locality;
         }
         start

@@ -81,7 +81,7 @@ fn quoted(values: &PcrValues, pcrs: PcrSet) -> Proven<Quoted> {
     quote::verify(&signed.statement(), &ak.public(), &Demand { nonce: &NONCE, pcrs }, values).unwrap()
 }
 
-fn sample_quote() -> Proven<Quoted> {
+pub(crate) fn sample_quote() -> Proven<Quoted> {
     let demand = Demand { nonce: samples::NONCE, pcrs: samples::QUOTED };
     quote::verify(&samples::QUOTE, &samples::ak(), &demand, &samples::pcrs()).unwrap()
 }
@@ -98,6 +98,29 @@ fn the_sample_host_booted_the_sample_uki() {
         Ok(&*report),
         "the sample rewritten here is the same"
     );
+}
+
+/// The same kind of host with Secure Boot enforced, where the firmware does not measure the kernel inside the UKI.
+#[test]
+fn a_host_with_secure_boot_booted_its_uki() {
+    let mut values = PcrValues::default();
+    for line in include_str!("../data/secure-boot.pcrs").lines() {
+        let (pcr, value) = line.split_once(' ').unwrap();
+        values.set(pcr.parse().unwrap(), digest(value)).unwrap();
+    }
+    // The capture ends at 12; nothing was passed to this UKI.
+    values.set(13, Digest::ZERO).unwrap();
+    // As cairn-uki predicted from the bytes of that UKI.
+    let uki = BootReference {
+        name: "installer".into(),
+        boot_apps: vec![digest("ace158cd58fbe524368228795a6c237347db10f8c56ba846c1d7bee9b0e6ab42").0],
+        pcr11: digest("69a1540d76492a026ab3696ff55ddcf8fcea7f9017956022c15171b1013a1558").0,
+        pcr11_sections: Vec::new(),
+        pcr12: [0; 32],
+    };
+    let log = include_bytes!("../data/secure-boot.eventlog");
+    let report = appraise(&quoted(&values, BOOT_PCRS), Some(log), &[reference(), uki]).unwrap();
+    assert_eq!((report.reference.as_str(), report.secure_boot), ("installer", SecureBoot::On));
 }
 
 #[test]
@@ -156,8 +179,14 @@ fn a_tried_boot_option_is_routine_but_a_relabelled_event_is_not() {
         tried.events.insert(22, (4, EventKind::EFI_ACTION, Digest::of(text.as_bytes()).0, text.into()));
     }
     tried.appraised(&[reference()]).unwrap();
+    let mut omitted = Boot::sample();
+    let text = b"BOOT ATTEMPTS OMITTED";
+    omitted.events.insert(22, (4, EventKind::OMIT_BOOT_DEVICE_EVENTS, Digest::of(text).0, text.to_vec()));
+    omitted.appraised(&[reference()]).unwrap();
     // A rogue loader's digest, labelled as a harmless event: types are not proven.
-    for kind in [EventKind::EFI_ACTION, EventKind::SEPARATOR, EventKind::IPL, EventKind(0x8000_0004)] {
+    for kind in
+        [EventKind::EFI_ACTION, EventKind::SEPARATOR, EventKind::IPL, EventKind(0x8000_0004), EventKind(0x12)]
+    {
         let mut rogue = Boot::sample();
         rogue.events.insert(22, (4, kind, [0xaa; 32], b"Calling EFI Application from Boot Option".to_vec()));
         assert!(rogue.refusal().starts_with("pcr 4 event 23"), "{kind}");

@@ -1,9 +1,9 @@
 //! Rule 8 of attestation.md: each check has a test that breaks just it.
 
 use cairn_evidence::ak::{AkRefusal, SignatureRefusal};
-use cairn_evidence::pcr::{NoSuchPcr, PcrSet, PcrValues};
+use cairn_evidence::pcr::{BOOT_PCRS, NoSuchPcr, PcrSet, PcrValues};
 use cairn_evidence::quote::{ClockRefusal, Demand, QuoteRefusal, Since, since, verify};
-use cairn_evidence::{AkPublic, Clock, Digest, Malformed, StatementRefusal};
+use cairn_evidence::{AkPublic, Clock, Digest, Malformed, Statement, StatementRefusal};
 
 use crate::builders::{AK_ATTRIBUTES, Ak, Attest, NONCE};
 use crate::samples;
@@ -41,6 +41,26 @@ fn the_sample_quote_of_a_virtual_host_is_proven() {
     assert_eq!(quoted.firmware_version, 0x2019_1023_0016_3636);
     assert_eq!(quoted.pcrs.iter().count(), 16);
     assert_eq!(quoted.pcrs.get(4), samples::pcrs().get(4));
+}
+
+/// swtpm, told the sample log, with an RSASSA-2048 attestation key: the fallback of rule 6.
+#[test]
+fn a_quote_by_an_rsassa_key_is_proven_and_a_changed_one_is_not() {
+    let message = include_bytes!("../data/quote_rsassa.msg");
+    let signature = include_bytes!("../data/quote_rsassa.sig");
+    let ak = AkPublic::parse(include_bytes!("../data/ak_rsassa.pub")).unwrap();
+    let demand = Demand { nonce: &NONCE, pcrs: BOOT_PCRS };
+    let check = |message: &[u8], signature: &[u8]| {
+        verify(&Statement { message, signature }, &ak, &demand, &samples::pcrs()).map(drop)
+    };
+    assert_eq!(check(message, signature), Ok(()));
+    let invalid = StatementRefusal::Signature(SignatureRefusal::Invalid).into();
+    let (mut changed, mut forged) = (message.to_vec(), signature.to_vec());
+    changed[20] ^= 1;
+    assert_eq!(check(&changed, signature), Err(invalid));
+    *forged.last_mut().unwrap() ^= 1;
+    check(message, &forged).unwrap_err();
+    check(message, &signature[..signature.len() - 1]).unwrap_err();
 }
 
 #[test]
@@ -155,7 +175,7 @@ fn any_changed_byte_of_the_sample_quote_is_refused() {
     for at in 0..samples::QUOTE.message.len() {
         let mut message = samples::QUOTE.message.to_vec();
         message[at] ^= 1;
-        let statement = cairn_evidence::Statement { message: &message, ..samples::QUOTE };
+        let statement = Statement { message: &message, ..samples::QUOTE };
         verify(&statement, &samples::ak(), &demand, &samples::pcrs()).unwrap_err();
     }
 }
