@@ -3,16 +3,34 @@
 //! A story is a function in a file of its own, listed in `stories.rs`. Each runs in a network of its own; at most two
 //! guests are on at once over all stories. Not `cargo test`: it needs root, QEMU and minutes. `cargo xtask test` runs it.
 
-#[expect(dead_code, reason = "no story of the provisioner is told yet")]
+mod bios_ipxe;
 mod built;
+mod corrupt_chunk;
 mod firmware_knocks;
+mod install_then_disk_boot;
 mod knock;
+mod midway;
+mod other_tpm;
+mod padded;
+mod play;
+mod power_cut_mid_write;
+mod provisioner_killed_mid_install;
+mod replayed_quote;
 mod report;
 mod rig_breaks_things;
 mod runner;
+mod secure_boot_accepts_and_refuses;
+mod server_gone_mid_stream;
 mod slots;
 mod stories;
 mod story;
+mod tampered_installer;
+mod uefi_http;
+mod uefi_https;
+mod uefi_pxe;
+mod unknown_host_waits;
+mod untrusted_tpms;
+mod wrong_disks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -3,7 +3,12 @@
 use anyhow::Result;
 
 use crate::story::Story;
-use crate::{firmware_knocks, rig_breaks_things};
+use crate::{
+    bios_ipxe, corrupt_chunk, firmware_knocks, install_then_disk_boot, other_tpm, power_cut_mid_write,
+    provisioner_killed_mid_install, replayed_quote, rig_breaks_things, secure_boot_accepts_and_refuses,
+    server_gone_mid_stream, tampered_installer, uefi_http, uefi_https, uefi_pxe, unknown_host_waits,
+    untrusted_tpms, wrong_disks,
+};
 
 /// One story.
 #[derive(Debug)]
@@ -20,6 +25,102 @@ pub(crate) struct Entry {
 
 /// All of them.
 pub(crate) const STORIES: &[Entry] = &[
+    Entry {
+        name: "provisioner_killed_mid_install",
+        promise: "the provisioner is killed while a host writes: the host finishes and runs",
+        guests: 1,
+        tell: provisioner_killed_mid_install::tell,
+    },
+    Entry {
+        name: "power_cut_mid_write",
+        promise: "power fails while writing: the disk does not boot, the next boot starts again and finishes",
+        guests: 1,
+        tell: power_cut_mid_write::tell,
+    },
+    Entry {
+        name: "server_gone_mid_stream",
+        promise: "the provisioner is unreachable for 25 s while a host writes: the download resumes",
+        guests: 1,
+        tell: server_gone_mid_stream::tell,
+    },
+    Entry {
+        name: "install_then_disk_boot",
+        promise: "power-on to running, and after a power cut running again from the disk",
+        guests: 1,
+        tell: install_then_disk_boot::tell,
+    },
+    Entry {
+        name: "secure_boot_accepts_and_refuses",
+        promise: "with the site's keys in the firmware, its installer starts and an altered one does not",
+        guests: 1,
+        tell: secure_boot_accepts_and_refuses::tell,
+    },
+    Entry {
+        name: "untrusted_tpms",
+        promise: "no TPM, no certificate, an unknown maker: refused, with the reason on the timeline",
+        guests: 1,
+        tell: untrusted_tpms::tell,
+    },
+    Entry {
+        name: "wrong_disks",
+        promise: "no disk or one too small: a clear failure, no loop, no other disk touched",
+        guests: 1,
+        tell: wrong_disks::tell,
+    },
+    Entry {
+        name: "corrupt_chunk",
+        promise: "a rotten frame is refused before it reaches the disk; mended, the host installs",
+        guests: 1,
+        tell: corrupt_chunk::tell,
+    },
+    Entry {
+        name: "other_tpm",
+        promise: "a registered serial number with another TPM: quarantined, never merged, the host is warned",
+        guests: 1,
+        tell: other_tpm::tell,
+    },
+    Entry {
+        name: "uefi_https",
+        promise: "Debian 12's OVMF boots over HTTPS without elliptic curves",
+        guests: 1,
+        tell: uefi_https::tell,
+    },
+    Entry {
+        name: "bios_ipxe",
+        promise: "a BIOS machine boots by iPXE and proves its TPM, but not its boot: refused",
+        guests: 1,
+        tell: bios_ipxe::tell,
+    },
+    Entry {
+        name: "tampered_installer",
+        promise: "an altered installer boots and is told by PCR 4, naming the event",
+        guests: 1,
+        tell: tampered_installer::tell,
+    },
+    Entry {
+        name: "unknown_host_waits",
+        promise: "an unregistered machine waits as pending, gets nothing, installs once accepted",
+        guests: 1,
+        tell: unknown_host_waits::tell,
+    },
+    Entry {
+        name: "uefi_pxe",
+        promise: "a UEFI machine boots by PXE and TFTP and gets a plan",
+        guests: 1,
+        tell: uefi_pxe::tell,
+    },
+    Entry {
+        name: "uefi_http",
+        promise: "a UEFI machine boots by HTTP and gets a plan",
+        guests: 1,
+        tell: uefi_http::tell,
+    },
+    Entry {
+        name: "replayed_quote",
+        promise: "an old quote, a foreign nonce, a log that the PCRs do not tell: quarantined",
+        guests: 1,
+        tell: replayed_quote::tell,
+    },
     Entry {
         name: "rig_breaks_things",
         promise: "the lab's silent cables, bad weather, power cuts and killed servers do what they say",

@@ -21,7 +21,6 @@ pub(crate) struct Story {
     marks: Mutex<Vec<Mark>>,
 }
 
-#[expect(dead_code, reason = "the vocabulary is for the stories to come; the first uses a part of it")]
 impl Story {
     /// Sets the stage: a network and the empty folder `folder`, below the lab's.
     pub(crate) fn new(name: &'static str, lab: &Workspace, folder: &str) -> Result<Self> {
