@@ -49,6 +49,7 @@ async function load(view, parts) {
     host: (host) => { view.hosts.set(host.id, host); later(view, parts); },
     gone: ({ id }) => { view.hosts.delete(id); later(view, parts); },
     machines: () => refresh(view, parts),
+    reset: () => { view.stop(); load(view, parts).catch(complain); },
     site: () => refresh(view, parts),
   }, setLive);
 }
@@ -114,7 +115,13 @@ function row(host) {
     h("td", { class: "why", "data-label": "Why" }, why),
     cell("Image", image),
     cell("Since", since(host.since)),
-    cell("TPM", host.tpm ?? h("span", { class: "muted" }, "not seen")));
+    cell("TPM", tpm(host.tpm)));
+}
+
+function tpm(seen) {
+  if (!seen) return h("span", { class: "muted" }, "not seen");
+  const proven = seen.proven === "yes" ? "proven" : "not proven";
+  return seen.manufacturer ? [seen.manufacturer, h("span", { class: "sub" }, proven)] : proven;
 }
 
 function machines(list) {

@@ -2,7 +2,8 @@
 
 use cairn_contract::{Digest, HostId, Inventory, Mac, Timestamp};
 use cairn_domain::{Host, HostSpec, State, host::Installed};
-use cairn_store::{Image, Installer, InstallerStanding, UnknownMachine};
+pub use cairn_store::InstallerStanding;
+use cairn_store::{Image, Installer, UnknownMachine};
 use serde::{Deserialize, Serialize};
 
 /// One page of a list.

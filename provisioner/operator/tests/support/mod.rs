@@ -1,6 +1,8 @@
 //! A real server on loopback: the router over a real store and driver, and a small HTTP client.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod tls;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
@@ -61,14 +63,30 @@ pub(crate) async fn site() -> Site {
 }
 
 pub(crate) async fn site_with(limits: Limits) -> Site {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    serve(listener, addr, limits).await
+}
+
+/// Over TLS, with a certificate for `localhost`; gives its CA too.
+pub(crate) async fn tls_site(addr: SocketAddr) -> (Site, String) {
+    let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (listener, ca) = tls::Tls::new(listener);
+    (serve(listener, addr, Limits::default()).await, ca)
+}
+
+async fn serve<L>(listener: L, addr: SocketAddr, limits: Limits) -> Site
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     let clock = Arc::new(SystemClock);
     let driver = Arc::new(Driver::new(store.clone(), Arc::new(Policy::default()), clock, Arc::new(NoHosts)));
     let token = Digest::of(TOKEN.as_bytes()).0;
     let router = cairn_operator::router(store.clone(), driver.clone(), Arc::new(Reader), token, limits);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { driver.run(CancellationToken::new()).await });
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
