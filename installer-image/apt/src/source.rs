@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Debian's own archive key, present on every Debian system (package debian-archive-keyring).
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -40,27 +40,39 @@ impl Source {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// apt-get is missing or failed to start.
-    #[error("cannot run apt-get indextargets")]
+    #[error("cannot run apt-get")]
     Run(#[source] io::Error),
     /// apt-get ended with an error.
-    #[error("apt-get indextargets failed: {0}")]
+    #[error("apt-get failed: {0}")]
     Failed(String),
 }
 
 /// The machine's sources of Debian itself: component `main` of any suite whose origin is Debian or not yet known.
 ///
+/// apt tells of a source only when it has its lists, so a machine without any fetches them first.
+///
 /// # Errors
-/// When apt-get cannot be run.
+/// When apt-get cannot be run or fails.
 pub fn machine_sources() -> Result<Vec<Source>, SourceError> {
+    let known = targets()?;
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    apt_get(&["update", "-q"])?;
+    targets()
+}
+
+fn targets() -> Result<Vec<Source>, SourceError> {
     let format = "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)|$(ORIGIN)";
-    let out = Command::new("apt-get")
-        .args(["indextargets", "--format", format, "Identifier: Packages"])
-        .output()
-        .map_err(SourceError::Run)?;
+    Ok(parse_targets(&apt_get(&["indextargets", "--format", format, "Identifier: Packages"])?))
+}
+
+fn apt_get(args: &[&str]) -> Result<String, SourceError> {
+    let out = Command::new("apt-get").args(args).stdin(Stdio::null()).output().map_err(SourceError::Run)?;
     if !out.status.success() {
         return Err(SourceError::Failed(String::from_utf8_lossy(&out.stderr).trim().to_owned()));
     }
-    Ok(parse_targets(&String::from_utf8_lossy(&out.stdout)))
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
 /// Reads lines `uri|release|codename|component|origin`; a field apt does not know keeps its `$(NAME)`.
