@@ -136,7 +136,7 @@ async fn each_firmware_gets_what_it_can_boot() {
         file(|k| Packet::pxe(k, 7).with(77, b"iPXE")).await.unwrap(),
         "http://127.0.0.1/boot/boot.ipxe"
     );
-    assert_eq!(file(|k| Packet::new(k)).await, None, "an operating system asks for none");
+    assert_eq!(file(Packet::new).await, None, "an operating system asks for none");
 }
 
 #[tokio::test]

@@ -96,13 +96,63 @@ struct Run {
     blocks: u64,
 }
 
+/// The server's machine, the link and the client, at one moment.
+struct Sim {
+    transfer: Transfer,
+    link: Link,
+    client: Receiver,
+    now: Duration,
+    deadline: Duration,
+}
+
+impl Sim {
+    /// Puts what the machine says on the link and restarts its timer.
+    fn send(&mut self, out: &Out) {
+        match out {
+            Out::Oack(_) => self.link.send(self.now, || Event::OackToClient),
+            Out::Blocks { first, count } => {
+                for number in *first..*first + u64::from(*count) {
+                    let block = self.transfer.block(number);
+                    let wire = u16::from_be_bytes([block.header[2], block.header[3]]);
+                    self.link.send(self.now, || Event::ToClient {
+                        wire,
+                        offset: block.offset,
+                        len: block.len,
+                    });
+                }
+            }
+            Out::Wait | Out::Done(_) => return,
+        }
+        self.deadline = self.now + self.transfer.wait();
+    }
+
+    /// The next arrival, or silence.
+    fn step(&mut self) -> Out {
+        let next =
+            self.link.due.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= self.deadline);
+        let Some(key) = next else {
+            self.now = self.deadline;
+            return self.transfer.on_timeout();
+        };
+        self.now = key.0;
+        let ack = match self.link.due.remove(&key).unwrap() {
+            Event::ToServer(bytes) => return self.transfer.on_packet(&bytes),
+            Event::OackToClient => Some(0),
+            Event::ToClient { wire, offset, len } => self.client.block(wire, offset, len),
+        };
+        if let Some(ack) = ack {
+            self.link.send(self.now, || Event::ToServer([&[0, 4][..], &ack.to_be_bytes()].concat()));
+        }
+        Out::Wait
+    }
+}
+
 fn run(len: u64, window: u16, link: Link) -> Run {
     let request = format!("\0\x01f\0octet\0blksize\x001408\0windowsize\0{window}\0");
     let request = ReadRequest::parse(request.as_bytes()).unwrap();
     let limits = Limits { blksize: 1468, windowsize: 16, timeout: Duration::from_secs(1), attempts: 8 };
-    let (mut transfer, mut out) = Transfer::start(&request, len, limits);
-    let mut link = link;
-    let mut client = Receiver {
+    let (transfer, mut out) = Transfer::start(&request, len, limits);
+    let client = Receiver {
         window: u64::from(window),
         blksize: 1408,
         expected: 1,
@@ -110,56 +160,14 @@ fn run(len: u64, window: u16, link: Link) -> Run {
         received: 0,
         done: false,
     };
-    let (mut now, mut deadline) = (Duration::ZERO, Duration::ZERO);
+    let mut sim = Sim { transfer, link, client, now: Duration::ZERO, deadline: Duration::ZERO };
     loop {
-        match &out {
-            Out::Done(outcome) => {
-                let (outcome, blocks) = (outcome.clone(), transfer.blocks());
-                return Run {
-                    outcome,
-                    received: client.received,
-                    took: now,
-                    sent: link.sent_to_client,
-                    blocks,
-                };
-            }
-            Out::Wait => {}
-            Out::Oack(_) => {
-                link.send(now, || Event::OackToClient);
-                deadline = now + transfer.wait();
-            }
-            Out::Blocks { first, count } => {
-                for number in *first..*first + u64::from(*count) {
-                    let block = transfer.block(number);
-                    let wire = u16::from_be_bytes([block.header[2], block.header[3]]);
-                    link.send(now, || Event::ToClient { wire, offset: block.offset, len: block.len });
-                }
-                deadline = now + transfer.wait();
-            }
+        if let Out::Done(outcome) = out {
+            let (blocks, sent) = (sim.transfer.blocks(), sim.link.sent_to_client);
+            return Run { outcome, received: sim.client.received, took: sim.now, sent, blocks };
         }
-        let next = link.due.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= deadline);
-        out = match next {
-            None => {
-                now = deadline;
-                transfer.on_timeout()
-            }
-            Some(key) => {
-                now = key.0;
-                match link.due.remove(&key).unwrap() {
-                    Event::ToServer(bytes) => transfer.on_packet(&bytes),
-                    Event::OackToClient => {
-                        link.send(now, || Event::ToServer(vec![0, 4, 0, 0]));
-                        Out::Wait
-                    }
-                    Event::ToClient { wire, offset, len } => {
-                        if let Some(ack) = client.block(wire, offset, len) {
-                            link.send(now, || Event::ToServer([&[0, 4][..], &ack.to_be_bytes()].concat()));
-                        }
-                        Out::Wait
-                    }
-                }
-            }
-        };
+        sim.send(&out);
+        out = sim.step();
     }
 }
 

@@ -110,11 +110,11 @@ impl Table {
 
     fn set(&mut self, lease: &Lease, state: State) {
         // An offer repeated to the holder of a running lease must not shorten it.
-        if let Some(entry) = self.entries.get_mut(&lease.address) {
-            if state == State::Held && entry.state == State::Leased && entry.key == Some(lease.key) {
-                entry.until = entry.until.max(lease.until);
-                return;
-            }
+        if let Some(entry) = self.entries.get_mut(&lease.address)
+            && (state, entry.state, entry.key) == (State::Held, State::Leased, Some(lease.key))
+        {
+            entry.until = entry.until.max(lease.until);
+            return;
         }
         self.entries.insert(lease.address, Entry { key: Some(lease.key), state, until: lease.until });
     }
