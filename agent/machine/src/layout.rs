@@ -14,9 +14,10 @@ use uuid::{Builder, Uuid, uuid};
 /// Partitions begin at multiples of it.
 pub const ALIGN: u64 = 1 << 20;
 /// 128 entries of 128 bytes (the minimum that UEFI demands room for).
-const ENTRIES: usize = 128;
-const ENTRY: usize = 128;
-const HEADER: usize = 92;
+const ENTRIES: u32 = 128;
+const ENTRY: u32 = 128;
+const TABLE: usize = 128 * 128;
+const HEADER: u32 = 92;
 
 pub(crate) const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
 pub(crate) const ROOT_X86_64: Uuid = uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
@@ -138,7 +139,7 @@ impl Layout {
     }
 
     fn entries(&self) -> Vec<u8> {
-        let mut table = Vec::with_capacity(ENTRIES * ENTRY);
+        let mut table = Vec::with_capacity(TABLE);
         for place in &self.places {
             let (kind, name) = kind(place.role);
             table.extend(kind.to_bytes_le());
@@ -150,7 +151,7 @@ impl Layout {
             utf16.resize(72, 0);
             table.append(&mut utf16);
         }
-        table.resize(ENTRIES * ENTRY, 0);
+        table.resize(TABLE, 0);
         table
     }
 
@@ -158,7 +159,7 @@ impl Layout {
     fn header(&self, entries: &[u8], [own, other, table]: [u64; 3], usable: (u64, u64)) -> Vec<u8> {
         let mut h = b"EFI PART".to_vec();
         h.extend(0x0001_0000_u32.to_le_bytes());
-        h.extend((HEADER as u32).to_le_bytes());
+        h.extend(HEADER.to_le_bytes());
         h.extend([0; 8]); // CRC, filled in below; reserved
         h.extend(own.to_le_bytes());
         h.extend(other.to_le_bytes());
@@ -166,8 +167,8 @@ impl Layout {
         h.extend(usable.1.to_le_bytes());
         h.extend(self.guid.to_bytes_le());
         h.extend(table.to_le_bytes());
-        h.extend((ENTRIES as u32).to_le_bytes());
-        h.extend((ENTRY as u32).to_le_bytes());
+        h.extend(ENTRIES.to_le_bytes());
+        h.extend(ENTRY.to_le_bytes());
         h.extend(crc32(entries).to_le_bytes());
         let crc = crc32(&h).to_le_bytes();
         h[16..20].copy_from_slice(&crc);

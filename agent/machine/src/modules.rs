@@ -4,7 +4,6 @@
 //! initramfs, which is compressed as a whole. Not udev: no rules, no hot-plug after the start. Called by PID 1.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -124,11 +123,7 @@ impl Modules {
 }
 
 fn insert(path: &Path) -> Result<(), io::Error> {
-    match finit_module(
-        File::open(path)?,
-        CStr::from_bytes_with_nul(b"\0").unwrap_or_default(),
-        ModuleInitFlags::empty(),
-    ) {
+    match finit_module(File::open(path)?, c"", ModuleInitFlags::empty()) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(e) => Err(e.into()),
     }

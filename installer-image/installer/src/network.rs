@@ -22,6 +22,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// All interfaces, over and over: switches with spanning tree forward after half a minute.
 const LIMIT: Duration = Duration::from_secs(180);
 
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
 /// The way to the provisioner.
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -55,6 +58,7 @@ pub(crate) async fn connect(site: &SiteTrust) -> Result<Network, Failure> {
             tracing::warn!("{:#}", anyhow::Error::new(error));
         }
     }
+    let mut pause = FIRST_PAUSE;
     let mut last = anyhow::anyhow!("this machine shows no network interface with a carrier");
     loop {
         let nics = spawn_blocking(|| net::wait_for_carrier(CARRIER_LIMIT)).await.ok().flatten();
@@ -72,7 +76,8 @@ pub(crate) async fn connect(site: &SiteTrust) -> Result<Network, Failure> {
         if Instant::now() >= end {
             return Err(Failure::new(FailureKind::Internal, last.context("the provisioner was not reached")));
         }
-        sleep(Duration::from_millis(500)).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -50,6 +50,26 @@ impl State {
     }
 }
 
+#[allow(dead_code, reason = "each test binary takes what it needs of the rig")]
+/// The CA of one TPM's certificates, DER.
+pub(crate) struct Authority {
+    pub(crate) issuer: Vec<u8>,
+    pub(crate) root: Vec<u8>,
+}
+
+impl State {
+    /// What swtpm_localca made.
+    #[allow(dead_code, reason = "each test binary takes what it needs of the rig")]
+    pub(crate) fn authority(&self) -> Authority {
+        let der = |file: &str| {
+            let text = std::fs::read(self.0.join("ca").join(file)).unwrap();
+            use rustls_pki_types::pem::PemObject;
+            rustls_pki_types::CertificateDer::from_pem_slice(&text).unwrap().to_vec()
+        };
+        Authority { issuer: der("cert.pem"), root: der("swtpm-localca-rootca-cert.pem") }
+    }
+}
+
 impl Drop for State {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
