@@ -44,8 +44,11 @@ impl Draft {
         let change = &mut self.change;
         let cx = Context { host: change.host.id, now: change.at, policy };
         let Step::Move { to, effects } = step(&change.host.state, event, cx) else { return Moved::Not };
+        if effects.is_empty() && !is_worth_writing(&change.host.state, &to, change.at) {
+            return Moved::InPlace;
+        }
         let from = std::mem::replace(&mut change.host.state, to);
-        self.touched |= is_worth_writing(&from, &change.host.state, change.at);
+        self.touched = true;
         if let Event::InstallFinished(id) | Event::InstallFailed(id, _) = event {
             change.installs.push(InstallWrite::End(*id, change.at));
         }
@@ -124,7 +127,7 @@ fn stop_note(state: &State, name: &str) -> Option<(String, Note)> {
         _ => "host.failed",
     };
     let next = why.next().replace("NAME", name);
-    Some((why.to_string(), Note::new(level, code, format!("{}: {why}. {next}", state.word()))))
+    Some((why.to_string(), Note::new(level, code, format!("{why}. {next}"))))
 }
 
 /// The line for a record that begins in a state which waits for a person.

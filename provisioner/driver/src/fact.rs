@@ -40,7 +40,7 @@ impl Driver {
             }
             Subject::Machine { mac, uuid } => match self.store.find_machine(*mac, uuid.as_deref()).await? {
                 Some(host) => {
-                    let event = fact.event.as_ref().filter(|e| needs_no_proof(e, &host.state));
+                    let event = fact.event.as_ref().filter(|e| needs_no_proof(e));
                     Ok(known(self.happen(host, event, fact.note.as_ref(), None).await?))
                 }
                 None => {
@@ -130,15 +130,12 @@ impl Driver {
     }
 }
 
-/// Addresses and UUIDs can be invented: what a machine says without proof may start an attestation and end one, and can
-/// neither stop a host that works nor an installation whose machine has proven itself.
-fn needs_no_proof(event: &Event, state: &State) -> bool {
+/// Addresses and UUIDs can be invented: what a machine says without proof may begin an attestation, and ends nothing.
+fn needs_no_proof(event: &Event) -> bool {
     match event {
         Event::Knocked | Event::Claimed => true,
-        Event::Refused(_) => {
-            matches!(state, State::Registered | State::Booting { .. } | State::Attesting { .. })
-        }
-        Event::InstallerProven(_)
+        Event::Refused(_)
+        | Event::InstallerProven(_)
         | Event::InstallProgressed(_)
         | Event::InstallFailed(..)
         | Event::InstallFinished(_)

@@ -42,6 +42,7 @@ impl Driver {
         if !waiting.is_empty() {
             let mut hosts: Vec<String> = waiting.iter().map(|(_, _, h)| h.spec.name.clone()).collect();
             hosts.push(host.spec.name);
+            hosts.sort();
             return Err(OrderError::Several { hosts: hosts.join(", ") });
         }
         self.check_name_free(&spec.name, Some(host.id)).await?;

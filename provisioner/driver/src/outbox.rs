@@ -33,8 +33,8 @@ impl Driver {
         }
     }
 
-    /// Runs every effect that is due now.
-    pub(crate) async fn run_due_effects(&self) {
+    /// Runs every effect that is due now. [`run`](Self::run) does it after each commit and every second.
+    pub async fn run_due_effects(&self) {
         loop {
             let pending = match self.store.pending_effects(self.now(), BATCH).await {
                 Ok(pending) if pending.is_empty() => return,

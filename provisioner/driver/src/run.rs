@@ -32,8 +32,8 @@ impl Driver {
         }
     }
 
-    /// Moves every host whose deadline has passed.
-    pub(crate) async fn tick(&self) -> Result<(), ReportError> {
+    /// Moves every host whose deadline has passed. [`run`](Self::run) does it every second.
+    pub async fn tick(&self) -> Result<(), ReportError> {
         loop {
             let due = self.store.due(self.now(), BATCH).await?;
             for host in &due {

@@ -14,7 +14,7 @@ pub trait Reporter: fmt::Debug + Send + Sync + 'static {
     ///
     /// The note becomes a line of the timeline; when a new state is not explained by it, the driver adds a line.
     /// A [`Subject::Machine`](cairn_domain::Subject::Machine) fact finds its host by address and UUID; as long as no host
-    /// is found it is kept under the address. Its event may only be `Knocked`, `Claimed` or `Refused`: others need proof.
+    /// is found it is kept under the address. Its event may only be `Knocked` or `Claimed`: others need proof, and are left out.
     fn report(&self, fact: Fact) -> BoxFuture<'_, Result<Outcome, ReportError>>;
 
     /// Like [`report`](Self::report) for a fact with [`Event::InstallerProven`](cairn_domain::Event::InstallerProven): the install row is committed together with

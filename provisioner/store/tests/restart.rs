@@ -1,5 +1,7 @@
 //! What was committed is there after a restart, and old files go on loading.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod setup;
 
 use std::net::Ipv4Addr;
@@ -66,7 +68,7 @@ async fn check_all(store: &Store) {
     assert_eq!(effects, [Effect::Disconnect { host: expected.id }, Effect::VoidInstall { install: INSTALL }]);
     let install = store.install(INSTALL).await.unwrap().unwrap();
     assert_eq!(store.install_by_token(&ek("token")).await.unwrap().as_ref(), Some(&install));
-    assert_eq!(store.installs_of(expected.id, 10).await.unwrap(), [install.clone()]);
+    assert_eq!(store.installs_of(expected.id, 10).await.unwrap(), std::slice::from_ref(&install));
     assert_eq!((install.ended, install.voided), (Some(NOW), Some(NOW.after_seconds(1))));
     assert_eq!(install.result.as_deref(), Some("{\"is\":\"finished\"}"));
     assert_eq!(store.image("tiny").await.unwrap(), Some(image(3)));

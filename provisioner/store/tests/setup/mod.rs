@@ -1,6 +1,7 @@
 //! Values that the store's tests put in.
 
 #![allow(dead_code, reason = "each test uses some")]
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
 
 use cairn_contract::{
     Digest, HostId, ImageManifest, Inventory, Mac, Signed, Smbios, Timestamp, inventory::NicInfo,
@@ -10,9 +11,9 @@ use cairn_store::{Change, Image, Installer, InstallerStanding, Line, Store, Whos
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
-pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
-pub fn host(name: &str) -> Host {
+pub(crate) fn host(name: &str) -> Host {
     Host {
         id: HostId(Uuid::new_v4()),
         spec: HostSpec { name: name.into(), ..HostSpec::default() },
@@ -26,16 +27,16 @@ pub fn host(name: &str) -> Host {
     }
 }
 
-pub fn mac(last: u8) -> Mac {
+pub(crate) fn mac(last: u8) -> Mac {
     Mac([0x52, 0x54, 0, 0, 0, last])
 }
 
-pub fn ek(seed: &str) -> Digest {
+pub(crate) fn ek(seed: &str) -> Digest {
     Digest::of(seed.as_bytes())
 }
 
 /// An inventory with these names.
-pub fn inventory(serial: &str, uuid: &str, macs: &[Mac]) -> Inventory {
+pub(crate) fn inventory(serial: &str, uuid: &str, macs: &[Mac]) -> Inventory {
     let nic = |mac: &Mac| NicInfo {
         name: "eth0".into(),
         mac: *mac,
@@ -51,17 +52,17 @@ pub fn inventory(serial: &str, uuid: &str, macs: &[Mac]) -> Inventory {
 }
 
 /// Commits `host` as a new one and returns it as it is stored.
-pub async fn insert(store: &Store, mut host: Host) -> Host {
+pub(crate) async fn insert(store: &Store, mut host: Host) -> Host {
     host.version = store.commit(Change::insert(host.clone(), NOW)).await.unwrap();
     host
 }
 
-pub fn line(whose: Whose, text: &str) -> Line {
+pub(crate) fn line(whose: Whose, text: &str) -> Line {
     Line { whose, at: NOW, note: Note::new(Level::Info, "test", text), state: None }
 }
 
 /// Signed by the key of 32 sevens.
-pub fn image(version: u64) -> Image {
+pub(crate) fn image(version: u64) -> Image {
     let manifest = ImageManifest {
         name: "tiny".into(),
         version,
@@ -86,7 +87,7 @@ pub fn image(version: u64) -> Image {
     }
 }
 
-pub fn installer(version: &str, standing: InstallerStanding) -> Installer {
+pub(crate) fn installer(version: &str, standing: InstallerStanding) -> Installer {
     Installer {
         flavour: "lab".into(),
         version: version.into(),
