@@ -67,7 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Operator(command) => {
-            runtime()?.block_on(cairn_cli::run(command, &cairn_cli::Context::new(cli.globals)))
+            runtime()?.block_on(cairn_cli::run(command, cairn_cli::Context::new(&cli.globals)))
         }
     }
 }
