@@ -123,21 +123,22 @@ fn installer(
         }
         (Class::PxeClient, Arch::X64Uefi) => {
             present(&files.uki)?;
-            Ok(Boot::Pxe { server: site.server, file: files.uki.to_string(), menu: menu(client, Menu::None) })
+            Ok(Boot::Pxe { server: site.server, file: files.uki.to_string(), menu: menu(client) })
         }
         (Class::PxeClient, Arch::Bios) => {
             let loader = Name::new(bootfile::UNDIONLY).ok_or(NoFile::NoBiosLoader)?;
             present(&loader).map_err(|_| NoFile::NoBiosLoader)?;
-            Ok(Boot::Pxe { server: site.server, file: loader.to_string(), menu: menu(client, Menu::Skip) })
+            Ok(Boot::Pxe { server: site.server, file: loader.to_string(), menu: menu(client) })
         }
         (_, arch) => Err(NoFile::NoInstallerFor(arch)),
     }
 }
 
-/// A boot-server request is answered with its own item (rule 10).
-fn menu(client: &Client, otherwise: Menu) -> Menu {
+/// A boot-server request is answered with its own item (rule 10). All others are told to skip discovery, UEFI too: EDK2
+/// takes an offer with `PXEClient` and without option 43 for half of one, and asks port 4011 for the file.
+fn menu(client: &Client) -> Menu {
     match client.boot_item {
         Some(item) if item.layer & 0x8000 == 0 => Menu::Item(item),
-        _ => otherwise,
+        _ => Menu::Skip,
     }
 }

@@ -45,9 +45,10 @@ pub struct Network {
 /// Option 43 for PXE firmware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Menu {
-    /// No option 43: UEFI wants none.
+    /// No option 43: for UEFI through a proxy, which then asks on port 4011 (rule 7).
     None,
-    /// Discovery control 8: take the file of this offer, ask no boot server, show no menu. For BIOS ROMs.
+    /// Discovery control 8: take the file of this offer, ask no boot server, show no menu. In an offer that holds
+    /// the address too, UEFI needs it as BIOS does.
     Skip,
     /// What a Raspberry Pi's ROM looks for (rule 23).
     RaspberryPi,
