@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -77,8 +78,7 @@ impl Apt {
         let stamp = apt.dir.join("updated");
         let fresh = same && fs::metadata(&stamp).and_then(|m| m.modified()).is_ok_and(is_fresh);
         if !fresh {
-            apt.run("apt-get update", &["update", "-q"])?;
-            fs::write(&stamp, b"").map_err(|source| FetchError::Io { path: stamp, source })?;
+            apt.update(&stamp)?;
         }
         Ok(apt)
     }
@@ -96,7 +96,7 @@ impl Apt {
     pub fn closure(&self, wanted: &[&str]) -> Result<Vec<Package>, FetchError> {
         let mut args = vec!["--print-uris", "-y", "--no-install-recommends", "install"];
         args.extend(wanted);
-        let mut found = parse_uris(&self.run("resolving packages", &args)?);
+        let mut found = parse_uris(&self.ask("apt-get", "resolving packages", &args)?);
         found.sort();
         Ok(found)
     }
@@ -108,7 +108,7 @@ impl Apt {
     pub fn candidates(&self, names: &[&str]) -> Result<Vec<Package>, FetchError> {
         let mut args = vec!["--print-uris", "download"];
         args.extend(names);
-        Ok(parse_uris(&self.run("looking up packages", &args)?))
+        Ok(parse_uris(&self.ask("apt-get", "looking up packages", &args)?))
     }
 
     /// The newest package that `meta` depends on and whose name starts with `prefix`.
@@ -116,7 +116,7 @@ impl Apt {
     /// # Errors
     /// When there is none.
     pub fn dependency(&self, meta: &str, prefix: &str) -> Result<String, FetchError> {
-        let out = self.run_program("apt-cache", "reading dependencies", &["depends", "--important", meta])?;
+        let out = self.ask("apt-cache", "reading dependencies", &["depends", "--important", meta])?;
         let name =
             out.lines().filter_map(|l| l.trim().strip_prefix("Depends: ")).find(|n| n.starts_with(prefix));
         name.map(str::to_owned).ok_or_else(|| FetchError::Failed {
@@ -152,12 +152,39 @@ impl Apt {
         fs::write(&path, text).map_err(|source| FetchError::Io { path, source })
     }
 
-    fn run(&self, what: &str, args: &[&str]) -> Result<String, FetchError> {
-        self.run_program("apt-get", what, args)
+    /// Fetches the lists, and forgets what the old ones answered. Lists that are merely old still serve when no
+    /// mirror can be reached.
+    fn update(&self, stamp: &Path) -> Result<(), FetchError> {
+        let done = finish("fetching lists", "apt-get", &mut self.command("apt-get", &["update", "-q"]));
+        if done.is_err() && stamp.exists() {
+            return Ok(());
+        }
+        done?;
+        let answers = self.dir.join("answers");
+        if answers.exists() {
+            fs::remove_dir_all(&answers).map_err(|source| FetchError::Io { path: answers, source })?;
+        }
+        fs::write(stamp, b"").map_err(|source| FetchError::Io { path: stamp.to_owned(), source })
     }
 
-    fn run_program(&self, program: &'static str, what: &str, args: &[&str]) -> Result<String, FetchError> {
-        finish(what, program, &mut self.command(program, args))
+    /// What a program answers from the lists. The same lists give the same answer, so it is kept: apt takes most of
+    /// a second to read them.
+    fn ask(&self, program: &'static str, what: &str, args: &[&str]) -> Result<String, FetchError> {
+        let question = format!("{program} {}", args.join(" "));
+        let mut hasher = DefaultHasher::new();
+        question.hash(&mut hasher);
+        let path = self.dir.join("answers").join(format!("{:016x}", hasher.finish()));
+        if let Ok(kept) = fs::read_to_string(&path)
+            && let Some((asked, answer)) = kept.split_once('\n')
+            && asked == question
+        {
+            return Ok(answer.to_owned());
+        }
+        let answer = finish(what, program, &mut self.command(program, args))?;
+        let failed = |source| FetchError::Io { path: path.clone(), source };
+        fs::create_dir_all(self.dir.join("answers")).map_err(failed)?;
+        fs::write(&path, format!("{question}\n{answer}")).map_err(failed)?;
+        Ok(answer)
     }
 
     fn command(&self, program: &'static str, args: &[&str]) -> Command {

@@ -48,6 +48,8 @@ impl Program {
 #[derive(Debug)]
 pub struct Builder {
     cache: Cache,
+    /// The machine's own sources of Debian.
+    suites: Vec<Source>,
     /// Hash of this program: a change of its code makes every stage but the downloads anew.
     code: String,
 }
@@ -65,10 +67,10 @@ impl Builder {
     /// A builder with this cache.
     ///
     /// # Errors
-    /// When this program's own file cannot be read.
+    /// When this program's own file or the machine's apt sources cannot be read.
     pub fn new(cache: Cache) -> Result<Self, BuildError> {
         let code = Key::of("code", 1).and_file(Path::new("/proc/self/exe"))?.name();
-        Ok(Self { cache, code })
+        Ok(Self { cache, suites: suites()?, code })
     }
 
     /// Builds an installer bundle into the folder `out` and gives its path.
@@ -141,16 +143,19 @@ impl Builder {
         firmware: &[String],
         program: &Program,
     ) -> Result<BootParts, BuildError> {
-        let apt = self.apt("apt", &suites()?)?;
+        let apt = self.apt("apt", &self.suites)?;
         let kernel = Kernel::fetch(&self.cache, &apt, &boot.kernel)?;
         let index = Index::read(&kernel.version, &kernel.modules())?;
         let selection = index.select(&boot.modules)?;
-        let (firmware_key, files) = self.firmware(&kernel, &selection, firmware)?;
-        let drivers = initrd::Drivers { kernel: &kernel, selection: &selection, firmware: &files };
+        let firmware = self.firmware(firmware)?;
+        let firmware_key = firmware.as_ref().map_or("", |source| source.key.as_str());
         let driver_key =
-            Key::of("drivers", 1).and(&kernel.key).and(&firmware_key).and(format!("{selection:?}"));
-        let member = self
-            .member(&format!("drivers {}", boot.name), &driver_key, |work| initrd::drivers(&drivers, work))?;
+            Key::of("drivers", 1).and(&kernel.key).and(firmware_key).and(format!("{selection:?}"));
+        let member = self.member(&format!("drivers {}", boot.name), &driver_key, |work| {
+            let files = declared(firmware.as_ref(), &kernel, &selection)?;
+            let drivers = initrd::Drivers { kernel: &kernel, selection: &selection, firmware: &files };
+            initrd::drivers(&drivers, work)
+        })?;
         let key = Key::of("initrd", 1).and(&self.code).and(driver_key.name()).and_file(&program.0)?;
         let initrd = self.member(&format!("initrd {}", boot.name), &key, |_| {
             let drivers = fs::read(&member).map_err(at(&member))?;
@@ -177,21 +182,14 @@ impl Builder {
         Ok(dir.join(INITRD))
     }
 
-    fn firmware(
-        &self,
-        kernel: &Kernel,
-        selection: &Selection,
-        packages: &[String],
-    ) -> Result<(String, Files), BuildError> {
+    fn firmware(&self, packages: &[String]) -> Result<Option<FirmwareSource>, BuildError> {
         if packages.is_empty() {
-            return Ok((String::new(), Files::new()));
+            return Ok(None);
         }
-        let sources: Vec<Source> = suites()?.iter().map(|s| s.with_component("non-free-firmware")).collect();
+        let sources: Vec<Source> =
+            self.suites.iter().map(|s| s.with_component("non-free-firmware")).collect();
         let apt = self.apt("apt-firmware", &sources)?;
-        let source = FirmwareSource::fetch(&self.cache, &apt, packages)?;
-        let modules: Vec<PathBuf> = selection.files.iter().map(|f| kernel.modules().join(f)).collect();
-        let files = source.declared_by(&modules)?;
-        Ok((source.key, files))
+        FirmwareSource::fetch(&self.cache, &apt, packages).map(Some)
     }
 
     fn stub(&self, apt: &Apt) -> Result<(String, PathBuf), BuildError> {
@@ -206,7 +204,9 @@ impl Builder {
 
     fn root(&self, recipe: &Os, parts: &BootParts, agent: &Program) -> Result<PathBuf, BuildError> {
         let base = match &recipe.debian {
-            Some(debian) => Some((debian, Base::fetch(&self.cache, &self.apt("apt", &suites()?)?, debian)?)),
+            Some(debian) => {
+                Some((debian, Base::fetch(&self.cache, &self.apt("apt", &self.suites)?, debian)?))
+            }
             None => None,
         };
         let base_key = base.as_ref().map_or("", |(_, base)| base.key.as_str());
@@ -240,6 +240,15 @@ impl BootParts {
         let selection = self.index.select(set)?;
         self.kernel.copy_modules(&selection.files, tree.root()).map(drop)
     }
+}
+
+fn declared(
+    source: Option<&FirmwareSource>,
+    kernel: &Kernel,
+    selection: &Selection,
+) -> Result<Files, BuildError> {
+    let modules: Vec<PathBuf> = selection.files.iter().map(|f| kernel.modules().join(f)).collect();
+    source.map_or_else(|| Ok(Files::new()), |source| source.declared_by(&modules))
 }
 
 fn debian_tree(
