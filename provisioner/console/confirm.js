@@ -13,8 +13,8 @@ export function ask({ title, text, label, danger, typed }) {
     fill(dialog, h("form", { method: "dialog" },
       h("h2", { id: "dialog-title" }, title),
       h("p", null, text),
-      typed ? h("label", { for: "typed" }, "Type ", h("code", null, typed), " to confirm", field) : null,
-      h("div", { class: "actions" }, yes, no)));
+      typed ? h("label", { for: "typed" }, h("span", null, "Type ", h("code", null, typed), " to confirm"), field) : null,
+      h("div", { class: "actions" }, no, yes)));
     dialog.returnValue = "";
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
     dialog.showModal();

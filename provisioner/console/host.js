@@ -67,7 +67,7 @@ function header(view, parts) {
     : h("p", { class: "muted" }, hint ? `It ${hint}.` : "");
   return [
     h("div", { class: "title" }, h("h1", null, host.name), badge(host.state),
-      h("span", { class: "muted" }, host.attempt ? `attempt ${host.attempt}, ` : "", "since ", since(host.since))),
+      h("span", { class: "muted" }, host.attempt ? `attempt ${host.attempt}, ` : "", since(host.since))),
     reason,
     h("div", { class: "actions" }, actions(view, parts)),
   ];

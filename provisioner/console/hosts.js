@@ -97,7 +97,7 @@ function counts(view, parts, hosts) {
 }
 
 function table(hosts) {
-  const head = ["Host", "State", "Why", "Image", "In this state since", "TPM"];
+  const head = ["Host", "State", "Why", "Image", "Changed", "TPM"];
   return h("table", { class: "hosts" },
     h("thead", null, h("tr", null, head.map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", null, hosts.map(row)));
@@ -114,7 +114,7 @@ function row(host) {
     cell("State", badge(host.state), host.attempt > 1 ? h("span", { class: "sub" }, `attempt ${host.attempt}`) : null),
     h("td", { class: "why", "data-label": "Why" }, why),
     cell("Image", image),
-    cell("Since", since(host.since)),
+    cell("Changed", since(host.since)),
     cell("TPM", tpm(host.tpm)));
 }
 
@@ -151,7 +151,8 @@ function teach() {
     h("h2", null, "No hosts yet"),
     h("p", null, "Three steps bring the first machine up. Run the commands on the provisioner."),
     h("ol", { class: "steps" },
-      step("Add an OS image", "It is checked, signed by this site and kept.", "cairn image add debian.cairn"),
+      step("Add an installer and an OS image", "They are checked, signed by this site and kept.",
+        "cairn installer add installer-metal.cairn\ncairn image add os-debian.cairn"),
       step("Register the machine", "By anything that you know of it: serial number, UUID, network address or its TPM's EK hash.",
         "cairn host register web-1 --serial SN12345 --image debian\ncairn host register web-2 --mac 52:54:00:12:34:56 --disk-min 20G"),
       step("Switch it on", "Let it boot from the network. Each step then shows here, with the reason when one does not work.",

@@ -20,7 +20,7 @@ export function showLogin(main, done) {
       field.value = "";
       done();
     } catch (problem) {
-      error.textContent = `${problem.message} ${problem.next}`;
+      error.textContent = problem.status === 401 ? problem.message : `${problem.message} ${problem.next}`;
       button.disabled = false;
       field.select();
     }
@@ -28,6 +28,8 @@ export function showLogin(main, done) {
   fill(main, h("section", { class: "login" },
     h("h1", null, "Log in"),
     h("form", { onsubmit: submit },
+      // Password managers file the token under a name.
+      h("input", { type: "text", name: "username", value: "operator", autocomplete: "username", hidden: true }),
       h("label", { for: "token" }, "Operator token"), field, error, button),
     h("p", { class: "muted", id: "login-help" }, "On the provisioner, this prints the token: ",
       h("code", null, "cairn console --token"))));

@@ -28,5 +28,6 @@ function item(entry, before) {
   return h("li", { class: `entry ${level.tone}` },
     h("span", { class: "mark" }, icon(level.path), level.word ? h("span", { class: "sr" }, level.word) : null),
     h("span", { class: "when" }, h("time", { datetime: new Date(entry.at).toISOString() }, clock(entry.at)), h("span", { class: "gap" }, gap)),
-    h("span", { class: "what" }, entry.text, " ", entry.state ? badge(entry.state) : null, h("code", { class: "code" }, entry.code)));
+    h("span", { class: "what" }, entry.text, " ", entry.state ? badge(entry.state) : null),
+    h("code", { class: "code" }, entry.code));
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cairn_contract::{DiskSelector, Digest, Mac, inventory::Transport};
+use cairn_contract::{Digest, DiskSelector, Mac, inventory::Transport};
 use cairn_domain::HostSpec;
 use clap::{Args, Parser, Subcommand};
 
@@ -252,7 +252,13 @@ mod tests {
     fn a_machine_that_nothing_identifies_is_refused() {
         let error = register("cairn host register web-1 --image debian").unwrap_err();
         assert!(error.contains("--serial"), "{error}");
-        for bad in ["--mac 52:54", "--ek 00", "--uuid x", "--serial s --disk-min 20X", "--serial s --disk-transport floppy"] {
+        for bad in [
+            "--mac 52:54",
+            "--ek 00",
+            "--uuid x",
+            "--serial s --disk-min 20X",
+            "--serial s --disk-transport floppy",
+        ] {
             assert!(register(&format!("cairn host register web-1 {bad}")).is_err(), "{bad}");
         }
     }

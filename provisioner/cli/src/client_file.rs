@@ -26,7 +26,10 @@ pub struct ClientFile {
 
 impl fmt::Debug for ClientFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientFile").field("url", &self.url).field("server_name", &self.server_name).finish_non_exhaustive()
+        f.debug_struct("ClientFile")
+            .field("url", &self.url)
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,7 +37,10 @@ pub struct Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("data", &self.data).field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("data", &self.data)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }
 

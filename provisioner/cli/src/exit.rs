@@ -42,7 +42,9 @@ impl From<CallError> for Failure {
             }
             CallError::Broken(_) => Self { code: 5, ..Self::new(chain, "Try again.") },
             CallError::Content(_) => Self::new(chain, "Use the `cairn` of the server's version."),
-            CallError::File(_) => Self::new(format!("client.json: {chain}"), "Copy it again from the server's data folder."),
+            CallError::File(_) => {
+                Self::new(format!("client.json: {chain}"), "Copy it again from the server's data folder.")
+            }
         }
     }
 }
@@ -50,8 +52,12 @@ impl From<CallError> for Failure {
 impl From<ClientFileError> for Failure {
     fn from(error: ClientFileError) -> Self {
         let next = match &error {
-            ClientFileError::Missing(_) => "Make a site with `cairn init`, or name its data folder: --data DIR",
-            ClientFileError::Io { .. } => "It belongs to the user that ran `cairn init`: use that user, or root.",
+            ClientFileError::Missing(_) => {
+                "Make a site with `cairn init`, or name its data folder: --data DIR"
+            }
+            ClientFileError::Io { .. } => {
+                "It belongs to the user that ran `cairn init`: use that user, or root."
+            }
             ClientFileError::Content { .. } => "Copy it again from the server's data folder.",
         };
         Self::new(chain(&error), next)

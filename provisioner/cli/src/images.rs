@@ -18,7 +18,8 @@ const CHUNK: usize = 256 << 10;
 
 /// `cairn image add FILE`: the server tells by content what it is.
 pub(crate) async fn add(cx: &mut Context, path: &Path) -> Result<(), Failure> {
-    let unread = |e: io::Error| Failure::new(format!("cannot read {}: {e}", path.display()), "Check its name.");
+    let unread =
+        |e: io::Error| Failure::new(format!("cannot read {}: {e}", path.display()), "Check its name.");
     let file = File::open(path).await.map_err(unread)?;
     let size = file.metadata().await.map_err(unread)?.len();
     let client = cx.client()?;

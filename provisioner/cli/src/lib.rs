@@ -13,8 +13,8 @@
 
 mod args;
 mod client;
-mod clock;
 mod client_file;
+mod clock;
 mod context;
 mod exit;
 mod host;

@@ -3,11 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    Command, Context, HostCommand, ImageCommand, InstallerCommand, MachineCommand,
-    exit::Failure,
-    host, images,
-    show::words::Tone,
-    site,
+    Command, Context, HostCommand, ImageCommand, InstallerCommand, MachineCommand, exit::Failure, host,
+    images, show::words::Tone, site,
 };
 
 /// Runs `command`. What went wrong is printed already; the code says it to scripts (see the crate's page).
@@ -44,6 +41,8 @@ async fn dispatch(command: Command, cx: &mut Context) -> Result<(), Failure> {
         Command::Image(ImageCommand::Ls) => images::list(cx).await,
         Command::Installer(InstallerCommand::Ls) => images::installers(cx).await,
         Command::Status => site::status(cx).await,
-        Command::Console { token } => site::console(cx, if token { site::Wanted::Token } else { site::Wanted::Way }),
+        Command::Console { token } => {
+            site::console(cx, if token { site::Wanted::Token } else { site::Wanted::Way })
+        }
     }
 }

@@ -73,5 +73,8 @@ pub(crate) fn console(cx: &mut Context, wanted: Wanted) -> Result<(), Failure> {
     let data = cx.data.display().to_string();
     cx.line(&format!("Console:  {url}"))?;
     cx.line(&format!("Log in with the operator token: cairn --data {data} console --token"))?;
-    cx.line(&format!("The browser warns unless it trusts this site's CA (field \"ca\" of {data}/{}).", ClientFile::NAME))
+    cx.line(&format!(
+        "The browser warns unless it trusts this site's CA (field \"ca\" of {data}/{}).",
+        ClientFile::NAME
+    ))
 }

@@ -39,15 +39,18 @@ async fn fill(store: &Store) {
         State::Running { until },
         State::Booting { attempt: 0, until },
     ];
-    for (i, state) in states.into_iter().enumerate() {
-        let at = Timestamp(now.0 - 60_000 * (i as i64) * (i as i64 + 1));
+    for (i, state) in (0_u8..).zip(states) {
+        let at = Timestamp(now.0 - 60_000 * i64::from(i) * (i64::from(i) + 1));
         let change = Change::insert(host(i, state, at), at);
         let id = change.host.id;
         store.commit(Change { lines: story(id, now), ..change }).await.expect("it commits");
     }
     let note = |text: &str| Note::new(Level::Info, "dhcp.offer", text);
     for (mac, text) in [
-        ("52:54:00:aa:00:01", "asked for a boot file (UEFI x64, HTTP); offered 10.77.0.120 and the installer"),
+        (
+            "52:54:00:aa:00:01",
+            "asked for a boot file (UEFI x64, HTTP); offered 10.77.0.120 and the installer",
+        ),
         ("52:54:00:aa:00:02", "asked for an address without network boot; offered 10.77.0.121"),
     ] {
         let mac = mac.parse().expect("an address");
@@ -57,20 +60,21 @@ async fn fill(store: &Store) {
     store.note(Whose::Site, now, rival).await.expect("it is written");
 }
 
-fn host(i: usize, state: State, at: Timestamp) -> Host {
+fn host(i: u8, state: State, at: Timestamp) -> Host {
     let proven = !matches!(state, State::Registered | State::Booting { .. });
     let installed = matches!(state, State::Running { .. } | State::Silent { .. });
-    let name = if matches!(state, State::Pending) { format!("sn-{i:05}-9f31c2aa") } else { format!("edge-{i:02}") };
+    let name =
+        if matches!(state, State::Pending) { format!("sn-{i:05}-9f31c2aa") } else { format!("edge-{i:02}") };
     Host {
         id: HostId(uuid::Uuid::new_v4()),
         spec: HostSpec {
             name,
             serial: Some(format!("CZ20250{i:03}")),
-            image: (i % 3 == 0).then(|| "debian".to_owned()),
+            image: i.is_multiple_of(3).then(|| "debian".to_owned()),
             ..HostSpec::default()
         },
         state,
-        ek: proven.then(|| Digest::of(&[i as u8])),
+        ek: proven.then(|| Digest::of(&[i])),
         inventory: proven.then(|| inventory(i)),
         installed: installed.then(|| Installed {
             install: InstallId(uuid::Uuid::new_v4()),
@@ -83,7 +87,7 @@ fn host(i: usize, state: State, at: Timestamp) -> Host {
     }
 }
 
-fn inventory(i: usize) -> Inventory {
+fn inventory(i: u8) -> Inventory {
     let disk = |name: &str, size, transport, serial: &str, removable| DiskInfo {
         name: name.into(),
         size,
@@ -93,9 +97,9 @@ fn inventory(i: usize) -> Inventory {
         removable,
         block_size: 512,
     };
-    let nic = |n: u8, carrier| NicInfo {
+    let nic = |n: u8, carrier: bool| NicInfo {
         name: format!("enp{n}s0"),
-        mac: cairn_contract::Mac([0x52, 0x54, 0, 0, i as u8, n]),
+        mac: cairn_contract::Mac([0x52, 0x54, 0, 0, i, n]),
         driver: "virtio_net".into(),
         speed_mbps: carrier.then_some(10_000),
         carrier,
@@ -131,14 +135,44 @@ fn story(id: HostId, now: Timestamp) -> Vec<Line> {
     use Level::{Bad, Good, Info, Warn};
     vec![
         line(0, Info, "host.registered", "registered by an operator", Some("registered")),
-        line(40_000, Info, "dhcp.offer", "asked for a boot file (UEFI x64, HTTP); offered 10.77.0.101 and the installer", Some("booting")),
+        line(
+            40_000,
+            Info,
+            "dhcp.offer",
+            "asked for a boot file (UEFI x64, HTTP); offered 10.77.0.101 and the installer",
+            Some("booting"),
+        ),
         line(310, Info, "http.served", "fetched the installer lab 12 (24.1 MB in 0.8 s)", None),
-        line(9_200, Info, "attest.claimed", "claims serial CZ20250001; its EK certificate is by Intel (discrete TPM)", Some("attesting")),
-        line(640, Good, "attest.proven", "proved its TPM and that it runs our installer lab 12 (PCR 4 and 11 as predicted)", None),
+        line(
+            9_200,
+            Info,
+            "attest.claimed",
+            "claims serial CZ20250001; its EK certificate is by Intel (discrete TPM)",
+            Some("attesting"),
+        ),
+        line(
+            640,
+            Good,
+            "attest.proven",
+            "proved its TPM and that it runs our installer lab 12 (PCR 4 and 11 as predicted)",
+            None,
+        ),
         line(12, Info, "install.planned", "gets image debian 7 for nvme0n1", Some("installing")),
         line(31_000, Warn, "install.resumed", "the download broke off at 61 % and went on", None),
-        line(22_000, Good, "install.finished", "wrote nvme0n1 (QEMU NVMe Ctrl, serial S5GXNX0T): write 41 s, verify 3 s", Some("first boot")),
-        line(18_000, Good, "agent.proven", "its system proved itself and has a certificate until tomorrow", Some("running")),
+        line(
+            22_000,
+            Good,
+            "install.finished",
+            "wrote nvme0n1 (QEMU NVMe Ctrl, serial S5GXNX0T): write 41 s, verify 3 s",
+            Some("first boot"),
+        ),
+        line(
+            18_000,
+            Good,
+            "agent.proven",
+            "its system proved itself and has a certificate until tomorrow",
+            Some("running"),
+        ),
         line(2_000, Bad, "agent.disk", "says: SMART of nvme0n1 is failing <script>alert(1)</script>", None),
     ]
 }

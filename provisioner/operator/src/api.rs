@@ -21,7 +21,7 @@ use crate::{
 
 /// The operator side as one service, for HTTP/1.1 and HTTP/2. `token_sha256` is of the operator token's text.
 ///
-/// The server puts a [`Source`](crate::Source) into each request's extensions, so that failed logins are counted by peer.
+/// The server layers a `ConnectInfo<SocketAddr>` over it, so that failed logins are counted by peer.
 pub fn router(
     store: Store,
     reporter: Arc<dyn Reporter>,
@@ -40,7 +40,8 @@ pub fn router(
         .route_layer(from_fn_with_state(app.clone(), auth::require))
         .route("/session", post(auth::log_in))
         .layer(from_fn_with_state(app.clone(), guard::deadline));
-    let method = || async { Problem::new(Kind::WrongMethod, "This path takes another method.", "").into_response() };
+    let method =
+        || async { Problem::new(Kind::WrongMethod, "This path takes another method.", "").into_response() };
     Router::new()
         .nest("/api/v1", slow.merge(quick))
         .route("/healthz", get(status::healthz))

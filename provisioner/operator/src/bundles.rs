@@ -98,7 +98,11 @@ impl Bounded {
 
 fn cut_problem(cut: Cut, limits: Limits) -> Problem {
     if cut == Cut::TooSlow {
-        return Problem::new(Kind::TooSlow, "The upload stood still.", "Check the network, then send it again.");
+        return Problem::new(
+            Kind::TooSlow,
+            "The upload stood still.",
+            "Check the network, then send it again.",
+        );
     }
     let detail = format!("A bundle may have {} bytes.", limits.upload_bytes);
     Problem::new(Kind::TooLarge, detail, "Make a smaller image.")
@@ -112,7 +116,9 @@ fn problem(error: &UploadError) -> Problem {
         }
         UploadError::Conflict(_) => Problem::new(Kind::Conflict, detail, "See what is there: cairn image ls"),
         UploadError::Broken(_) => Problem::new(Kind::Invalid, detail, "Send it again."),
-        UploadError::NoSpace => Problem::new(Kind::NoSpace, detail, "Make room in the data folder, then send it again."),
+        UploadError::NoSpace => {
+            Problem::new(Kind::NoSpace, detail, "Make room in the data folder, then send it again.")
+        }
         UploadError::Failed(_) => Problem::internal(error),
     }
 }

@@ -59,8 +59,14 @@ mod tests {
     fn pages_hold_no_inline_script_or_style() {
         for name in Files::iter().filter(|n| n.ends_with(".html")) {
             let text = String::from_utf8(Files::get(&name).unwrap().data.into_owned()).unwrap();
-            assert!(!text.contains("<style") && !text.contains(" style=") && !text.contains(" onclick="), "{name}");
-            assert!(text.match_indices("<script").all(|(i, _)| text[i..].starts_with("<script type=\"module\" src=")));
+            assert!(
+                !text.contains("<style") && !text.contains(" style=") && !text.contains(" onclick="),
+                "{name}"
+            );
+            assert!(
+                text.match_indices("<script")
+                    .all(|(i, _)| text[i..].starts_with("<script type=\"module\" src="))
+            );
         }
     }
 

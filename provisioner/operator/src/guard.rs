@@ -36,7 +36,11 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
 }
 
 /// Ends a request that takes longer than [`Limits::request`](crate::Limits::request).
-pub(crate) async fn deadline(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(crate) async fn deadline(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     tokio::time::timeout(app.limits.request, next.run(request)).await.map_err(|_| {
         let seconds = app.limits.request.as_secs();
         Problem::new(Kind::TooSlow, format!("The request was not done within {seconds} s."), "Try again.")

@@ -41,9 +41,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(Kind::TooLarge, format!("A JSON body may have {MAX_JSON} bytes."), "Send less.")
-    };
+    let too_large =
+        || Problem::new(Kind::TooLarge, format!("A JSON body may have {MAX_JSON} bytes."), "Send less.");
     match Limited::new(body, MAX_JSON).collect().await {
         Ok(all) => Ok(all.to_bytes()),
         Err(e) if e.is::<LengthLimitError>() => Err(too_large()),

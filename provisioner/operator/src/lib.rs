@@ -29,7 +29,6 @@ mod watch;
 
 pub use api::router;
 pub use app::Limits;
-pub use auth::Source;
 pub use json::MAX_JSON;
 pub use page::MAX_LIMIT;
 pub use problem::Problem;

@@ -12,25 +12,31 @@ pub(crate) fn refused(error: &OrderError, name: &str) -> Problem {
         OrderError::Name { source, .. } => {
             Problem::new(Kind::Invalid, detail, sentence(&source.to_string())).at("name")
         }
-        OrderError::NameTaken(taken) => {
-            Problem::new(Kind::Conflict, detail, format!("Choose another name, or look at it: cairn host show {taken}"))
-                .at("name")
-        }
+        OrderError::NameTaken(taken) => Problem::new(
+            Kind::Conflict,
+            detail,
+            format!("Choose another name, or look at it: cairn host show {taken}"),
+        )
+        .at("name"),
         OrderError::Taken { what, host, .. } => {
             let next = format!("If this is the same machine, look at it: cairn host show {host}");
             Problem::new(Kind::Conflict, detail, next).at(field(what))
         }
-        OrderError::Several { .. } => {
-            Problem::new(Kind::Conflict, detail, "See them: cairn host ls --state pending; then: cairn host accept NAME")
-        }
+        OrderError::Several { .. } => Problem::new(
+            Kind::Conflict,
+            detail,
+            "See them: cairn host ls --state pending; then: cairn host accept NAME",
+        ),
         OrderError::Value { what, .. } => {
-            Problem::new(Kind::Invalid, detail, "Read it from the machine's label or firmware setup.").at(field(what))
+            Problem::new(Kind::Invalid, detail, "Read it from the machine's label or firmware setup.")
+                .at(field(what))
         }
         OrderError::Nameless => {
             Problem::new(Kind::Invalid, detail, "Add --serial, --uuid, --mac or --ek.").at("serial")
         }
         OrderError::OtherEk { host } => {
-            Problem::new(Kind::Conflict, detail, format!("cairn host rm {host}, then register it anew.")).at("ek")
+            Problem::new(Kind::Conflict, detail, format!("cairn host rm {host}, then register it anew."))
+                .at("ek")
         }
         OrderError::State { .. } => {
             Problem::new(Kind::WrongState, detail, format!("See where it is: cairn host show {name}"))

@@ -44,7 +44,8 @@ impl Cursor {
 pub(crate) fn sequence(text: Option<&str>) -> Result<i64, Problem> {
     let Some(text) = text else { return Ok(0) };
     text.parse().ok().filter(|n| *n >= 0).ok_or_else(|| {
-        Problem::new(Kind::Invalid, "after is not a sequence number.", "Use the seq of a line that you have.").at("after")
+        Problem::new(Kind::Invalid, "after is not a sequence number.", "Use the seq of a line that you have.")
+            .at("after")
     })
 }
 

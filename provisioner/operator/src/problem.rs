@@ -47,18 +47,26 @@ impl Kind {
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "It conflicts with what is there"),
             Self::WrongState => (StatusCode::CONFLICT, "wrong-state", "Its state does not allow this"),
             Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid"),
-            Self::UnknownField => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field", "There is no such field"),
+            Self::UnknownField => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field", "There is no such field")
+            }
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
             Self::WrongType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong-type", "This path takes another kind of body")
             }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Please log in"),
-            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "The request comes from another site"),
+            Self::ForeignOrigin => {
+                (StatusCode::FORBIDDEN, "foreign-origin", "The request comes from another site")
+            }
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests"),
-            Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "This path takes another method"),
+            Self::WrongMethod => {
+                (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "This path takes another method")
+            }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long"),
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", "The disk is full"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store does not answer"),
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store does not answer")
+            }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Cairn itself failed"),
         }
     }
@@ -69,9 +77,9 @@ impl Kind {
 pub struct Problem {
     /// `urn:cairn:problem:<word>`; the word never changes its meaning.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Box<str>,
     /// The same for each problem of the type.
-    pub title: String,
+    pub title: Box<str>,
     /// HTTP status.
     pub status: u16,
     /// What is wrong this time.
@@ -81,10 +89,10 @@ pub struct Problem {
     pub next: String,
     /// The field that is at fault, when one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// Seconds to wait before another try.
     #[serde(skip)]
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -92,8 +100,8 @@ impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>, next: impl Into<String>) -> Self {
         let (status, word, title) = kind.facts();
         Self {
-            kind: format!("urn:cairn:problem:{word}"),
-            title: title.to_owned(),
+            kind: format!("urn:cairn:problem:{word}").into(),
+            title: title.into(),
             status: status.as_u16(),
             detail: detail.into(),
             next: next.into(),
@@ -104,14 +112,14 @@ impl Problem {
 
     /// Names the field that is at fault.
     #[must_use]
-    pub fn at(mut self, field: impl Into<String>) -> Self {
+    pub fn at(mut self, field: impl Into<Box<str>>) -> Self {
         self.field = Some(field.into());
         self
     }
 
     /// Asks for patience.
     #[must_use]
-    pub fn after(mut self, seconds: u64) -> Self {
+    pub fn after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
@@ -126,7 +134,11 @@ impl Problem {
             cause = e.source();
         }
         tracing::error!(error = %chain, "operator request failed");
-        Self::new(Kind::Internal, "The request failed inside Cairn.", "See the server's log: journalctl -u cairn")
+        Self::new(
+            Kind::Internal,
+            "The request failed inside Cairn.",
+            "See the server's log: journalctl -u cairn",
+        )
     }
 }
 

@@ -22,7 +22,15 @@ const FRESH: i64 = 24 * 3600 * 1000;
 const SHOWN: usize = 5;
 /// Words of the lifecycle, in its order.
 const ORDER: [&str; 10] = [
-    "pending", "registered", "booting", "attesting", "installing", "first boot", "running", "silent", "quarantined",
+    "pending",
+    "registered",
+    "booting",
+    "attesting",
+    "installing",
+    "first boot",
+    "running",
+    "silent",
+    "quarantined",
     "failed",
 ];
 
@@ -38,7 +46,9 @@ impl Warnings {
             let Some(last) = entries.last().map(|e| e.seq) else { break };
             let mut seen = self.lock();
             seen.0 = seen.0.max(last);
-            for entry in entries.into_iter().filter(|e| e.note.level >= Level::Warn) {
+            for entry in
+                entries.into_iter().filter(|e| e.note.level >= Level::Warn && e.note.code != "login.failed")
+            {
                 seen.1.insert(entry.note.code.to_string(), entry);
             }
         }
@@ -58,7 +68,9 @@ impl Warnings {
 fn next(code: &str) -> &'static str {
     match code.split('.').next() {
         Some("login") => "If that was not you, find out who reaches this port.",
-        Some("dhcp") => "Two DHCP servers on one network answer at random: switch one off, or let Cairn serve another network.",
+        Some("dhcp") => {
+            "Two DHCP servers on one network answer at random: switch one off, or let Cairn serve another network."
+        }
         _ => "See the site's timeline: /api/v1/timeline",
     }
 }

@@ -222,9 +222,9 @@ impl From<Host> for HostDetail {
 
 pub(crate) fn attempt(state: &State) -> Option<u32> {
     match state {
-        State::Booting { attempt, .. } | State::Attesting { attempt, .. } | State::Installing { attempt, .. } => {
-            Some(*attempt).filter(|n| *n > 0)
-        }
+        State::Booting { attempt, .. }
+        | State::Attesting { attempt, .. }
+        | State::Installing { attempt, .. } => Some(*attempt).filter(|n| *n > 0),
         State::Pending
         | State::Registered
         | State::FirstBoot { .. }
@@ -238,7 +238,9 @@ pub(crate) fn attempt(state: &State) -> Option<u32> {
 fn actions(state: &State) -> Vec<Action> {
     match state {
         State::Pending => vec![Action::Accept, Action::Remove],
-        State::Quarantined { .. } | State::Failed { .. } => vec![Action::Retry, Action::Reinstall, Action::Remove],
+        State::Quarantined { .. } | State::Failed { .. } => {
+            vec![Action::Retry, Action::Reinstall, Action::Remove]
+        }
         State::Registered
         | State::Booting { .. }
         | State::Attesting { .. }

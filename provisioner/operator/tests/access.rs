@@ -1,4 +1,5 @@
 //! Who is let in, what a browser may do, and how much anybody may send.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
 mod support;
 
@@ -35,6 +36,7 @@ async fn only_the_token_lets_in_and_guessing_is_slowed_and_noted() {
     for _ in 0..50 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         let lines = site.store.site_timeline(0, 100).await.unwrap();
+        assert!(lines.iter().all(|e| e.note.text.contains("192.0.2.7")));
         codes = lines.iter().map(|e| e.note.code.to_string()).collect();
         if codes.len() >= 2 {
             break;
@@ -49,9 +51,11 @@ async fn a_browser_logs_in_and_changes_things_only_from_its_own_pages() {
     let own = format!("https://{}", site.addr);
     let json = ("content-type", "application/json");
     let login = json!({"token": TOKEN}).to_string();
-    let foreign = site.send("POST", "/api/v1/session", &[json, ("origin", "https://evil.example")], full(&login)).await;
+    let foreign =
+        site.send("POST", "/api/v1/session", &[json, ("origin", "https://evil.example")], full(&login)).await;
     assert_eq!(foreign.problem(), "foreign-origin");
-    let wrong = site.send("POST", "/api/v1/session", &[json, ("origin", &own)], full(r#"{"token":"x"}"#)).await;
+    let wrong =
+        site.send("POST", "/api/v1/session", &[json, ("origin", &own)], full(r#"{"token":"x"}"#)).await;
     assert_eq!(wrong.status, 401);
     let done = site.send("POST", "/api/v1/session", &[json, ("origin", &own)], full(&login)).await;
     assert_eq!(done.status, 204, "{}", done.text);
@@ -65,18 +69,26 @@ async fn a_browser_logs_in_and_changes_things_only_from_its_own_pages() {
     for origin in [None, Some("https://evil.example"), Some("null")] {
         let mut headers = vec![cookie, json];
         headers.extend(origin.map(|o| ("origin", o)));
-        assert_eq!(site.send("POST", "/api/v1/hosts", &headers, full(&spec)).await.problem(), "foreign-origin");
+        assert_eq!(
+            site.send("POST", "/api/v1/hosts", &headers, full(&spec)).await.problem(),
+            "foreign-origin"
+        );
     }
     let made = site.send("POST", "/api/v1/hosts", &[cookie, json, ("origin", &own)], full(&spec)).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    assert_eq!(site.send("DELETE", "/api/v1/session", &[cookie, ("origin", &own)], full("")).await.status, 204);
+    assert_eq!(
+        site.send("DELETE", "/api/v1/session", &[cookie, ("origin", &own)], full("")).await.status,
+        204
+    );
     assert_eq!(site.send("GET", "/api/v1/hosts", &[cookie], full("")).await.status, 401);
 }
 
 #[tokio::test]
 async fn every_response_carries_the_security_headers() {
     let site = site().await;
-    for path in ["/", "/assets/app.js", "/hosts/web-1", "/api/v1/hosts", "/api/v1/nothing", "/nothing", "/healthz"] {
+    for path in
+        ["/", "/assets/app.js", "/hosts/web-1", "/api/v1/hosts", "/api/v1/nothing", "/nothing", "/healthz"]
+    {
         let answer = site.send("GET", path, &[], full("")).await;
         let policy = answer.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}");
@@ -116,14 +128,16 @@ async fn a_bundle_is_streamed_and_bounded() {
     let site = site_with(cairn_operator::Limits { upload_bytes: 1000, ..Default::default() }).await;
     let token = format!("Bearer {TOKEN}");
     let auth = [("authorization", token.as_str())];
-    let added = site.send("POST", "/api/v1/bundles", &auth, full(&format!("bundle{}", "x".repeat(900)))).await;
+    let added =
+        site.send("POST", "/api/v1/bundles", &auth, full(&format!("bundle{}", "x".repeat(900)))).await;
     assert_eq!(added.json()["size"], 906, "{}", added.text);
     let wrong = site.send("POST", "/api/v1/bundles", &auth, full("something")).await;
     assert_eq!(wrong.problem(), "invalid");
     let announced = site.send("POST", "/api/v1/bundles", &auth, full(&"x".repeat(2000))).await;
     assert_eq!(announced.problem(), "too-large");
     // Without a Content-Length the bytes themselves are counted.
-    let chunks = stream::iter((0..20).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'b'; 100])))));
+    let chunks =
+        stream::iter((0..20).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'b'; 100])))));
     let counted = site.send("POST", "/api/v1/bundles", &auth, StreamBody::new(chunks)).await;
     assert_eq!((counted.status.as_u16(), counted.problem().as_str()), (413, "too-large"));
     let nobody = site.send("POST", "/api/v1/bundles", &[], full("bundle")).await;

@@ -1,4 +1,5 @@
 //! Hosts over real HTTP: register, conflicts, amend, orders, pages.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
 mod support;
 
@@ -11,13 +12,18 @@ use support::site;
 #[tokio::test]
 async fn a_registered_host_is_shown_and_listed() {
     let site = site().await;
-    let made = site.call("POST", "/api/v1/hosts", Some(json!({"name": "web-1", "serial": "SN1", "image": "tiny"}))).await;
+    let made = site
+        .call("POST", "/api/v1/hosts", Some(json!({"name": "web-1", "serial": "SN1", "image": "tiny"})))
+        .await;
     assert_eq!(made.status, 201, "{}", made.text);
     let id = made.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(made.headers["location"], format!("/api/v1/hosts/{id}"));
     for key in [id.as_str(), "web-1"] {
         let host = site.get(&format!("/api/v1/hosts/{key}")).await.json();
-        assert_eq!((&host["name"], &host["state"], &host["image"]), (&json!("web-1"), &json!("registered"), &json!("tiny")));
+        assert_eq!(
+            (&host["name"], &host["state"], &host["image"]),
+            (&json!("web-1"), &json!("registered"), &json!("tiny"))
+        );
         assert_eq!(host["actions"], json!(["reinstall", "remove"]));
     }
     let list = site.get("/api/v1/hosts").await.json();
@@ -61,12 +67,16 @@ async fn what_makes_no_sense_is_refused_by_field() {
 #[tokio::test]
 async fn a_patch_changes_only_what_it_names() {
     let site = site().await;
-    site.call("POST", "/api/v1/hosts", Some(json!({"name": "web-1", "serial": "SN1", "image": "tiny"}))).await;
+    site.call("POST", "/api/v1/hosts", Some(json!({"name": "web-1", "serial": "SN1", "image": "tiny"})))
+        .await;
     let patch = json!({"image": null, "disk": {"min_size": 5}});
     let host = site.call("PATCH", "/api/v1/hosts/web-1", Some(patch)).await;
     assert_eq!(host.status, 200, "{}", host.text);
     let spec = &host.json()["spec"];
-    assert_eq!((&spec["serial"], &spec["image"], &spec["disk"]["min_size"]), (&json!("SN1"), &json!(null), &json!(5)));
+    assert_eq!(
+        (&spec["serial"], &spec["image"], &spec["disk"]["min_size"]),
+        (&json!("SN1"), &json!(null), &json!(5))
+    );
     let unknown = site.call("PATCH", "/api/v1/hosts/web-1", Some(json!({"colour": "red"}))).await;
     assert_eq!(unknown.problem(), "unknown-field");
 }
@@ -99,7 +109,9 @@ async fn pages_hold_every_line_once_and_in_order() {
         let page = site.get(&format!("/api/v1/hosts/web-1/timeline?after={after}&limit=3")).await.json();
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= 3);
-        seen.extend(items.iter().filter(|e| e["code"] == "test.step").map(|e| e["text"].as_str().unwrap().to_owned()));
+        seen.extend(
+            items.iter().filter(|e| e["code"] == "test.step").map(|e| e["text"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => after = next.to_owned(),
             None => break,

@@ -1,4 +1,5 @@
 //! Live streams over real HTTP: nothing is lost between two connections.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
 mod support;
 
@@ -57,7 +58,10 @@ async fn the_site_shows_hosts_come_and_go() {
     let (_, row) = events.next_named("host").await;
     assert_eq!((&row["name"], &row["state"]), (&json!("web-1"), &json!("registered")));
     let mac = "52:54:00:00:00:01".parse().unwrap();
-    site.store.note(Whose::Machine(mac), Timestamp(1), Note::new(Level::Info, "dhcp.offer", "x")).await.unwrap();
+    site.store
+        .note(Whose::Machine(mac), Timestamp(1), Note::new(Level::Info, "dhcp.offer", "x"))
+        .await
+        .unwrap();
     events.next_named("machines").await;
     site.call("DELETE", "/api/v1/hosts/web-1", None).await;
     assert_eq!(events.next_named("gone").await.1["id"], json!(id));

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn events_come_whole_and_in_order() {
-        let mut buffer = b": hello\nretry: 2000\n\nevent: entry\nid: 7\ndata: {\"a\":1}\n\nevent: gone\nda".to_vec();
+        let mut buffer =
+            b": hello\nretry: 2000\n\nevent: entry\nid: 7\ndata: {\"a\":1}\n\nevent: gone\nda".to_vec();
         let event = take(&mut buffer).unwrap();
         assert_eq!(event, Event { name: "entry".into(), data: "{\"a\":1}".into() });
         assert_eq!(take(&mut buffer), None);

@@ -98,7 +98,12 @@ impl Client {
     }
 
     /// Streams a file; waits for the answer as long as it takes.
-    pub(crate) async fn upload<T: DeserializeOwned>(&self, path: &str, size: u64, body: Body) -> Result<T, CallError> {
+    pub(crate) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        size: u64,
+        body: Body,
+    ) -> Result<T, CallError> {
         answer(self.send(Method::POST, path, Some(("application/octet-stream", size)), body).await?).await
     }
 
@@ -142,11 +147,13 @@ impl Client {
         if let Some((kind, length)) = kind {
             request = request.header(header::CONTENT_TYPE, kind).header(header::CONTENT_LENGTH, length);
         }
-        let request = request.body(body).map_err(|_| CallError::File("its token or url has impossible characters"))?;
+        let request =
+            request.body(body).map_err(|_| CallError::File("its token or url has impossible characters"))?;
         let stream = self.connector.connect().await.map_err(|e| self.unreachable(e))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
-            .await
-            .map_err(|e| self.unreachable(e))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
+                .await
+                .map_err(|e| self.unreachable(e))?;
         let mut driving = JoinSet::new();
         driving.spawn(async move { drop(connection.await) });
         let response = sender.send_request(request).await.map_err(|e| CallError::Broken(e.into()))?;
@@ -174,7 +181,8 @@ async fn refusal(open: Open) -> CallError {
     };
     CallError::Refused(Box::new(parsed.unwrap_or_else(|| {
         let kind = cairn_operator::problem::Kind::Internal;
-        let mut problem = Problem::new(kind, format!("The server answered {status}."), "Is this url a Cairn server?");
+        let mut problem =
+            Problem::new(kind, format!("The server answered {status}."), "Is this url a Cairn server?");
         problem.status = status.as_u16();
         problem
     })))

@@ -14,7 +14,7 @@ pub(crate) fn host(host: &HostDetail, words: &Words) -> String {
     let row = &host.row;
     let mut out = Lines::default();
     let attempt = row.attempt.map(|n| format!(" (attempt {n})")).unwrap_or_default();
-    out.line(&format!("{}  {}{attempt}, since {}", row.name, words.state(&row.state), words.ago(row.since)));
+    out.line(&format!("{}  {}{attempt}, {}", row.name, words.state(&row.state), words.ago(row.since)));
     if let Some(why) = &row.why {
         out.line(&format!("  {} {why}", words.paint("why:", tone(&row.state))));
     }
@@ -63,7 +63,8 @@ fn parts(out: &mut Lines, inventory: &Inventory, words: &Words) {
     out.pair("memory", &words.memory(inventory.memory));
     out.pair("kernel", &inventory.kernel);
     for disk in &inventory.disks {
-        let mut facts = vec![words.bytes(disk.size), transport(disk.transport).to_owned(), disk.model.clone()];
+        let mut facts =
+            vec![words.bytes(disk.size), transport(disk.transport).to_owned(), disk.model.clone()];
         facts.push(if disk.serial.is_empty() { String::new() } else { format!("serial {}", disk.serial) });
         facts.push(if disk.removable { "removable".to_owned() } else { String::new() });
         facts.retain(|f| !f.is_empty());

@@ -27,7 +27,14 @@ mod tests {
 
     #[test]
     fn sizes_are_read_in_both_families() {
-        let cases = [("0", 0), ("512", 512), ("20G", 20_000_000_000), ("20GB", 20_000_000_000), ("20Gi", 20 << 30), ("2TiB", 2 << 40)];
+        let cases = [
+            ("0", 0),
+            ("512", 512),
+            ("20G", 20_000_000_000),
+            ("20GB", 20_000_000_000),
+            ("20Gi", 20 << 30),
+            ("2TiB", 2 << 40),
+        ];
         for (text, bytes) in cases {
             assert_eq!(parse(text), Ok(bytes), "{text}");
         }

@@ -11,7 +11,7 @@ use super::{
 fn table(words: &Words, head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(head.iter().map(|text| Cell::new(text)));
+    table.set_header(head.iter().map(Cell::new));
     match words.look {
         Look::Colour => {
             table.enforce_styling().set_content_arrangement(ContentArrangement::Dynamic);

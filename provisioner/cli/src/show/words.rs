@@ -111,7 +111,7 @@ impl Words {
     pub(crate) fn memory(&self, n: u64) -> String {
         match n >> 20 {
             mib @ 0..1024 => format!("{mib} MiB"),
-            mib => format!("{}.{} GiB", mib >> 10, (mib & 1023) * 10 >> 10),
+            mib => format!("{}.{} GiB", mib >> 10, ((mib & 1023) * 10) >> 10),
         }
     }
 }
@@ -149,7 +149,10 @@ mod tests {
     #[test]
     fn sizes_have_one_digit_that_matters() {
         let w = words();
-        assert_eq!([w.bytes(999), w.bytes(1_050_000), w.bytes(512_000_000_000)], ["999 B", "1.0 MB", "512 GB"]);
+        assert_eq!(
+            [w.bytes(999), w.bytes(1_050_000), w.bytes(512_000_000_000)],
+            ["999 B", "1.0 MB", "512 GB"]
+        );
         assert_eq!([w.memory(512 << 20), w.memory(17_179_869_184)], ["512 MiB", "16.0 GiB"]);
     }
 

@@ -1,9 +1,9 @@
 //! Lets a request through: by bearer token, or by session cookie and, when it changes something, by Origin.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     middleware::Next,
     response::Response,
 };
@@ -11,7 +11,7 @@ use cairn_domain::{Fact, Level, Note, Subject};
 use http::{HeaderMap, Uri, header};
 use tokio::time::Instant;
 
-use super::{Source, throttle};
+use super::throttle;
 use crate::{
     app::App,
     problem::{Kind, Problem},
@@ -21,7 +21,11 @@ use crate::{
 pub(super) const COOKIE: &str = "__Host-cairn";
 
 /// Middleware before every handler that reads or changes anything.
-pub(crate) async fn require(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(crate) async fn require(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     if let Some(token) = bearer(request.headers()) {
         check_token(&app, source(&request), token)?;
         return Ok(next.run(request).await);
@@ -43,7 +47,9 @@ pub(super) fn check_token(app: &App, source: IpAddr, token: &str) -> Result<(), 
     let now = Instant::now();
     if let Some(seconds) = app.auth.throttle().wait(source, now) {
         let next = format!("Wait {seconds} s.");
-        return Err(Problem::new(Kind::TooMany, "Too many failed logins from this address.", next).after(seconds));
+        return Err(
+            Problem::new(Kind::TooMany, "Too many failed logins from this address.", next).after(seconds)
+        );
     }
     if app.auth.is_token(token) {
         return Ok(());
@@ -68,20 +74,28 @@ fn note_failure(app: &App, source: IpAddr, failures: u32) {
 
 /// A browser says where a request comes from: only this site's own pages may change something (RFC 6454).
 pub(super) fn same_origin(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
-    let origin = headers.get(header::ORIGIN).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("https://"));
+    let origin =
+        headers.get(header::ORIGIN).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("https://"));
     let host = uri.authority().map(http::uri::Authority::as_str);
     let host = host.or_else(|| headers.get(header::HOST).and_then(|v| v.to_str().ok()));
     match (origin, host) {
         (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
         _ => {
             let detail = "A browser session changes things only from the console's own pages.";
-            Err(Problem::new(Kind::ForeignOrigin, detail, "Open the console at the address that you log in to."))
+            Err(Problem::new(
+                Kind::ForeignOrigin,
+                detail,
+                "Open the console at the address that you log in to.",
+            ))
         }
     }
 }
 
 pub(super) fn source(request: &Request) -> IpAddr {
-    request.extensions().get::<Source>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |s| s.0)
+    request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |s| s.0.ip())
 }
 
 /// The session id that the request carries.
@@ -96,7 +110,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn nobody(detail: &str) -> Problem {
-    Problem::new(Kind::Unauthorized, detail, "The token is in client.json of the data folder: cairn console --token")
+    Problem::new(
+        Kind::Unauthorized,
+        detail,
+        "The token is in client.json of the data folder: cairn console --token",
+    )
 }
 
 #[cfg(test)]
@@ -110,7 +128,8 @@ mod tests {
     #[test]
     fn only_the_own_origin_over_tls_may_change_something() {
         let uri = Uri::from_static("/api/v1/hosts");
-        let check = |origin| same_origin(&headers(&[("host", "10.0.0.1:8443"), ("origin", origin)]), &uri).is_ok();
+        let check =
+            |origin| same_origin(&headers(&[("host", "10.0.0.1:8443"), ("origin", origin)]), &uri).is_ok();
         assert!(check("https://10.0.0.1:8443"));
         for other in ["http://10.0.0.1:8443", "https://10.0.0.1", "https://10.0.0.1:8443.evil", "null", ""] {
             assert!(!check(other), "{other}");

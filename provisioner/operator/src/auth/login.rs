@@ -31,11 +31,13 @@ pub(crate) async fn log_in(State(app): State<App>, request: Request) -> Result<R
     let source = source(&request);
     let Json(login) = Json::<Login>::from_request(request, &()).await?;
     check_token(&app, source, &login.token)?;
-    let id = app.auth.sessions().open(Instant::now()).ok_or_else(|| {
-        Problem::new(Kind::Internal, "No session could be made.", "Try again in a moment.")
-    })?;
+    let id =
+        app.auth.sessions().open(Instant::now()).ok_or_else(|| {
+            Problem::new(Kind::Internal, "No session could be made.", "Try again in a moment.")
+        })?;
     let seconds = LIFETIME.as_secs();
-    let value = format!("{COOKIE}={}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict", id.as_str());
+    let value =
+        format!("{COOKIE}={}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict", id.as_str());
     Ok(with_cookie(&value))
 }
 

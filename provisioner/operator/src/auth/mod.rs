@@ -15,17 +15,13 @@ mod throttle;
 pub(crate) use gate::require;
 pub(crate) use login::{log_in, log_out};
 
-use std::{net::IpAddr, sync::Mutex};
+use std::sync::Mutex;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use session::Sessions;
 use throttle::Throttle;
-
-/// Address of the peer; the server puts it into each request's extensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source(pub IpAddr);
 
 /// Token, sessions and failures.
 #[derive(Debug)]

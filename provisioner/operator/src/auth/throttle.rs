@@ -21,9 +21,10 @@ pub(super) struct Throttle(HashMap<IpAddr, (u32, Instant)>);
 
 impl Throttle {
     /// Seconds that `source` must wait; `None` when it may try.
-    pub(super) fn wait(&self, source: IpAddr, now: Instant) -> Option<u64> {
+    pub(super) fn wait(&self, source: IpAddr, now: Instant) -> Option<u32> {
         let (count, until) = self.0.get(&key(source))?;
-        (*count >= ALLOWED && *until > now).then(|| until.duration_since(now).as_secs().max(1))
+        (*count >= ALLOWED && *until > now)
+            .then(|| u32::try_from(until.duration_since(now).as_secs()).unwrap_or(u32::MAX).max(1))
     }
 
     /// Counts a failure; gives how many there are in this window.

@@ -64,7 +64,8 @@ fn respond(app: &App, permit: OwnedSemaphorePermit, source: impl Source) -> Resp
     let ends = Box::pin(tokio::time::sleep(app.limits.watch_lifetime));
     let hello = Event::default().comment("cairn").retry(Duration::from_secs(2));
     let events = stream::iter([hello]).chain(batches.flatten()).take_until(ends);
-    let mut response = Sse::new(infallible(events)).keep_alive(KeepAlive::new().interval(PULSE)).into_response();
+    let mut response =
+        Sse::new(infallible(events)).keep_alive(KeepAlive::new().interval(PULSE)).into_response();
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
@@ -75,7 +76,10 @@ fn infallible(events: impl Stream<Item = Event>) -> impl Stream<Item = Result<Ev
 
 fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Event {
     // Our own types always have a JSON form; an event without data would be dropped by the client.
-    let event = Event::default().event(name).json_data(data).unwrap_or_else(|_| Event::default().event("reset").data("{}"));
+    let event = Event::default()
+        .event(name)
+        .json_data(data)
+        .unwrap_or_else(|_| Event::default().event("reset").data("{}"));
     match id {
         Some(id) => event.id(id.to_string()),
         None => event,

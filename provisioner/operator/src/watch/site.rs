@@ -12,12 +12,7 @@ use http::HeaderMap;
 use tokio::{sync::watch::Receiver, time};
 
 use super::{GATHER, PULSE, Resume, Source, event, permit, respond, resume};
-use crate::{
-    app::App,
-    json::Params,
-    problem::Problem,
-    view::HostRow,
-};
+use crate::{app::App, json::Params, problem::Problem, view::HostRow};
 
 /// `GET /watch`. A client that resumes from another place than now reads everything again (`reset`).
 pub(crate) async fn site(

@@ -1,5 +1,6 @@
 //! A real server on loopback: the router over a real store and driver, and a small HTTP client.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
 mod tls;
 
@@ -87,6 +88,8 @@ where
     let driver = Arc::new(Driver::new(store.clone(), Arc::new(Policy::default()), clock, Arc::new(NoHosts)));
     let token = Digest::of(TOKEN.as_bytes()).0;
     let router = cairn_operator::router(store.clone(), driver.clone(), Arc::new(Reader), token, limits);
+    let peer = axum::extract::ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 1)));
+    let router = router.layer(axum::Extension(peer));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { driver.run(CancellationToken::new()).await });
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -154,7 +157,8 @@ impl Site {
         B: hyper::body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static,
     {
         let stream = TcpStream::connect(self.addr).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { drop(connection.await) });
         let mut request = Request::builder().method(method).uri(path).header("host", self.addr.to_string());
@@ -187,7 +191,8 @@ impl Events {
     pub(crate) async fn next(&mut self) -> (String, Option<i64>, Value) {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| block.lines().find_map(|l| Some(l.strip_prefix(name)?.trim().to_owned()));
+                let field =
+                    |name: &str| block.lines().find_map(|l| Some(l.strip_prefix(name)?.trim().to_owned()));
                 let found = field("event:").zip(field("data:"));
                 let id = field("id:").map(|i| i.parse().unwrap());
                 self.text = rest.to_owned();
