@@ -114,8 +114,12 @@ impl Workshop {
 impl Made {
     /// The scenarios' program with a verb (`demo`, `run`, `bench`) and the paths of what was built.
     pub(crate) fn scenarios(&self, verb: &str) -> Program {
-        Program::new(&self.scenarios)
-            .arg(verb)
+        self.named_to(Program::new(&self.scenarios).arg(verb))
+    }
+
+    /// Tells a program where everything is that was built.
+    pub(crate) fn named_to(&self, program: Program) -> Program {
+        program
             .env("CAIRN_BIN", &self.cairn)
             .env("CAIRN_BUNDLES", &self.bundles)
             .env("CAIRN_INSTALLER_BIN", &self.host.installer)

@@ -123,8 +123,8 @@ fn run(task: Task) -> Result<()> {
         Task::Test { host, .. } => suite::all(&workshop, host.install()),
         Task::Ci => suite::all(&workshop, Install::Missing),
         Task::Tidy => tidy::run(workshop.root()),
-        Task::Lab(passed) => pass_on(&workshop, "cairn-lab", passed, Purpose::Lab),
-        Task::Image(passed) => pass_on(&workshop, "cairn-image", passed, Purpose::Image),
+        Task::Lab(passed) => lab(&workshop, &passed.args),
+        Task::Image(passed) => image(&workshop, &passed.args),
         Task::Bench { what: Bench::Boot { json, host } } => {
             host_tools::ensure(Purpose::Lab, host.install())?;
             let bench = workshop.everything()?.scenarios("bench");
@@ -133,11 +133,27 @@ fn run(task: Task) -> Result<()> {
     }
 }
 
-/// Hands over to a program of the workspace that has its own command line.
-fn pass_on(workshop: &Workshop, package: &str, passed: Passed, purpose: Purpose) -> Result<()> {
-    let asks_only = passed.args.is_empty() || passed.args.iter().any(|a| a == "--help" || a == "-h");
-    if !asks_only {
-        host_tools::ensure(purpose, Install::Missing)?;
+/// Hands over to `cairn-lab`; a site that goes up gets the provisioner and the bundles.
+fn lab(workshop: &Workshop, args: &[String]) -> Result<()> {
+    if !asks_only(args) {
+        host_tools::ensure(Purpose::Lab, Install::Missing)?;
     }
-    Program::new(workshop.tool(package)?).args(passed.args).run()
+    let lab = Program::new(workshop.tool("cairn-lab")?).args(args);
+    if args.first().is_some_and(|verb| verb == "up") && !asks_only(args) {
+        return workshop.everything()?.named_to(lab).run();
+    }
+    lab.run()
+}
+
+/// Hands over to `cairn-image`.
+fn image(workshop: &Workshop, args: &[String]) -> Result<()> {
+    if !asks_only(args) {
+        host_tools::ensure(Purpose::Image, Install::Missing)?;
+    }
+    Program::new(workshop.tool("cairn-image")?).args(args).run()
+}
+
+/// Whether someone only wants to know how to ask.
+fn asks_only(args: &[String]) -> bool {
+    args.is_empty() || args.iter().any(|arg| ["--help", "-h", "help"].contains(&arg.as_str()))
 }

@@ -35,10 +35,11 @@ fn may_use(from: &Member, to: &Member) -> bool {
         }
         // The leaves hand facts to the driver through channels of their own types; they never see each other.
         (Some("L2"), _) => is(&["L0", "L1"]) || named(&["cairn-store"]),
-        (Some("H"), _) => named(&["cairn-evidence", "cairn-contract"]),
-        (Some("L3"), "cairn-cli") => is(&["L0", "L1"]),
+        (Some("H"), _) => is(&["L0"]),
+        // The commands print what the API answers, so they share its types.
+        (Some("L3"), "cairn-cli") => is(&["L0", "L1"]) || named(&["cairn-operator"]),
         (Some("L3"), "cairn-server") => to.folder.starts_with("provisioner/") || is(&["L0"]),
-        (Some("L3"), _) => named(&["cairn-machine", "cairn-evidence", "cairn-contract"]),
+        (Some("L3"), _) => is(&["L0", "H"]),
         (_, _) => false,
     }
 }
