@@ -49,7 +49,7 @@ impl Uploads for Reader {
                 return Err(UploadError::Malformed("it does not begin with its mark".into()));
             }
             let (name, size) = ("tiny".to_owned(), all.len() as u64);
-            Ok(Added { kind: BundleKind::Image, name, version: 1, size, sha256: Digest::of(&all) })
+            Ok(Added { kind: BundleKind::Image, name, version: "1".into(), size, sha256: Digest::of(&all) })
         })
     }
 }
