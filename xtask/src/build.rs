@@ -94,13 +94,16 @@ impl Workshop {
         Ok(out)
     }
 
-    /// All that the scenarios need.
+    /// All that the scenarios need. Bundles are packed while cargo builds the provisioner.
     pub(crate) fn everything(&self) -> Result<Made> {
-        let cairn = self.provisioner()?;
         let host = self.host_programs()?;
-        let bundles = self.bundles(&host)?;
+        let (cairn, bundles) = std::thread::scope(|scope| {
+            let bundles = scope.spawn(|| self.bundles(&host));
+            let cairn = self.provisioner();
+            (cairn, bundles.join().unwrap_or_else(|_| bail!("packing the bundles panicked")))
+        });
         let scenarios = self.tool("cairn-scenarios")?;
-        Ok(Made { cairn, host, bundles, scenarios })
+        Ok(Made { cairn: cairn?, host, bundles: bundles?, scenarios })
     }
 
     fn existing(&self, path: PathBuf) -> Result<PathBuf> {

@@ -60,7 +60,6 @@ struct BootParts {
     index: Index,
     initrd: PathBuf,
     stub: PathBuf,
-    key: Key,
 }
 
 impl Builder {
@@ -94,12 +93,9 @@ impl Builder {
             cmdline: boot.cmdline.clone(),
             os_release: boot.os_release(&version.to_string()),
         };
-        let key = parts.key.clone().and(format!("{manifest:?}"));
-        let file = format!("installer-{}.cairn", boot.name);
-        let made = self.cache.entry(&format!("installer {}", boot.name), &key, |dir| {
-            bundle::write(&dir.join(&file), "installer.json", &manifest, &parts.members())
-        })?;
-        self.deliver(&made, &file, out)
+        let file = out.join(format!("installer-{}.cairn", boot.name));
+        bundle::write(&file, "installer.json", &manifest, &parts.members())?;
+        Ok(file)
     }
 
     /// Builds an OS bundle into the folder `out` and gives its path.
@@ -121,20 +117,11 @@ impl Builder {
             root_mib: recipe.root_mib,
             esp_mib: recipe.esp_mib,
         };
-        let key = parts.key.clone().and(root.as_os_str().as_encoded_bytes()).and(format!("{manifest:?}"));
-        let file = format!("os-{}.cairn", boot.name);
-        let made = self.cache.entry(&format!("os {}", boot.name), &key, |dir| {
-            let mut members = parts.members();
-            members.push((ROOT, root));
-            bundle::write(&dir.join(&file), "image.json", &manifest, &members)
-        })?;
-        self.deliver(&made, &file, out)
-    }
-
-    fn deliver(&self, made: &Path, file: &str, out: &Path) -> Result<PathBuf, BuildError> {
-        let to = out.join(file);
-        bundle::deliver(&made.join(file), &to)?;
-        Ok(to)
+        let file = out.join(format!("os-{}.cairn", boot.name));
+        let mut members = parts.members();
+        members.push((ROOT, root));
+        bundle::write(&file, "image.json", &manifest, &members)?;
+        Ok(file)
     }
 
     fn boot_parts(
@@ -161,8 +148,8 @@ impl Builder {
             let drivers = fs::read(&member).map_err(at(&member))?;
             Ok(join(&[&drivers, &initrd::program(&program.0)?]))
         })?;
-        let (stub_key, stub) = self.stub(&apt)?;
-        Ok(BootParts { kernel, index, initrd, stub, key: key.and(stub_key) })
+        let stub = self.stub(&apt)?;
+        Ok(BootParts { kernel, index, initrd, stub })
     }
 
     /// A cached file that `make` makes, with an empty folder to work in.
@@ -192,14 +179,14 @@ impl Builder {
         FirmwareSource::fetch(&self.cache, &apt, packages).map(Some)
     }
 
-    fn stub(&self, apt: &Apt) -> Result<(String, PathBuf), BuildError> {
+    fn stub(&self, apt: &Apt) -> Result<PathBuf, BuildError> {
         let key = Key::of("stub", 1).and(format!("{:?}", apt.candidates(&[STUB_PACKAGE])?));
         let dir = self.cache.entry("systemd stub", &key, |dir| Ok(apt.unpack(&[STUB_PACKAGE], dir)?))?;
         let stub = dir.join(STUB);
         if !stub.is_file() {
             return Err(BuildError::NotInPackage { package: STUB_PACKAGE.into(), what: STUB.into() });
         }
-        Ok((key.name(), stub))
+        Ok(stub)
     }
 
     fn root(&self, recipe: &Os, parts: &BootParts, agent: &Program) -> Result<PathBuf, BuildError> {

@@ -52,7 +52,7 @@ pub struct ImageManifest {
 /// A member: its name and the file that holds it.
 pub(crate) type Member = (&'static str, PathBuf);
 
-/// Writes a bundle: the manifest first, then the members in this order.
+/// Writes a bundle: the manifest first, then the members in this order. It appears under its name when it is whole.
 pub(crate) fn write(
     out: &Path,
     name: &str,
@@ -61,21 +61,20 @@ pub(crate) fn write(
 ) -> Result<(), BuildError> {
     let mut json = serde_json::to_vec_pretty(manifest).map_err(BuildError::Manifest)?;
     json.push(b'\n');
-    let file = File::create(out).map_err(at(out))?;
+    let parent = out.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(at(parent))?;
+    let part = out.with_extension("part");
+    let file = File::create(&part).map_err(at(&part))?;
     let mut tar = tar::Builder::new(io::BufWriter::new(file));
-    append(&mut tar, name, &json[..], length(json.len())).map_err(at(out))?;
+    append(&mut tar, name, &json[..], u64::try_from(json.len()).unwrap_or(u64::MAX)).map_err(at(&part))?;
     for (name, path) in members {
         let source = File::open(path).map_err(at(path))?;
         let size = source.metadata().map_err(at(path))?.len();
         append(&mut tar, name, source, size).map_err(at(path))?;
     }
-    let buffer = tar.into_inner().map_err(at(out))?;
-    let file = buffer.into_inner().map_err(|e| at(out)(e.into_error()))?;
-    file.sync_all().map_err(at(out))
-}
-
-fn length(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
+    let buffer = tar.into_inner().map_err(at(&part))?;
+    buffer.into_inner().map_err(|error| at(&part)(error.into_error()))?;
+    fs::rename(&part, out).map_err(at(out))
 }
 
 fn append<W: io::Write>(
@@ -122,15 +121,6 @@ fn read(file: impl io::Read) -> io::Result<Listing> {
         listing.members.push((entry.path()?.display().to_string(), entry.size()));
     }
     Ok(listing)
-}
-
-/// Puts a finished bundle where it was asked for, under its final name only when it is whole.
-pub(crate) fn deliver(from: &Path, to: &Path) -> Result<(), BuildError> {
-    let parent = to.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(at(parent))?;
-    let part = to.with_extension("part");
-    fs::copy(from, &part).map_err(at(&part))?;
-    fs::rename(&part, to).map_err(at(to))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Stages cached by the hash of their inputs, in a folder outside the repository.
 //!
-//! An entry is a folder that appears whole (built beside, then renamed) and is never changed afterwards. Nothing
-//! here knows what is in it.
+//! An entry is a folder that appears whole (built beside, then renamed) and is never changed afterwards. A few of each
+//! kind are kept, the others go when a new one is made. Nothing here knows what is in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{BuildError, at};
 use crate::progress;
+
+/// Entries of one kind that stay: a branch or two beside the main line.
+const KEPT: usize = 4;
+/// Written at each use of an entry, for its time.
+const USED: &str = ".used";
 
 /// Whether entries of earlier runs count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +94,7 @@ impl Cache {
         let entry = parent.join(key.name());
         if self.reuse == Reuse::Yes && entry.is_dir() {
             progress::cached(kind);
+            mark_used(&entry)?;
             return Ok(entry);
         }
         // Two builds may run at once; each has its own folder, and the last rename wins.
@@ -102,8 +108,25 @@ impl Cache {
         }
         clear(&entry)?;
         fs::rename(&work, &entry).map_err(at(&entry))?;
+        mark_used(&entry)?;
+        prune(&parent)?;
         Ok(entry)
     }
+}
+
+fn mark_used(entry: &Path) -> Result<(), BuildError> {
+    let mark = entry.join(USED);
+    fs::write(&mark, "x").map_err(at(&mark))
+}
+
+/// Removes all but the entries used last. Folders without a mark are being made.
+fn prune(parent: &Path) -> Result<(), BuildError> {
+    let entries = fs::read_dir(parent).map_err(at(parent))?.flatten().map(|entry| entry.path());
+    let used = |path: &PathBuf| fs::metadata(path.join(USED)).and_then(|mark| mark.modified()).ok();
+    let mut entries: Vec<_> = entries.filter_map(|path| Some((used(&path)?, path))).collect();
+    entries.sort();
+    let surplus = entries.len().saturating_sub(KEPT);
+    entries.iter().take(surplus).try_for_each(|(_, path)| clear(path))
 }
 
 fn clear(path: &Path) -> Result<(), BuildError> {
@@ -136,6 +159,23 @@ mod tests {
         let off = Cache::new(root.clone(), Reuse::No);
         off.entry("k", &key, |dir| fs::write(dir.join("f"), "2").map_err(at(dir))).unwrap();
         assert_eq!(fs::read_to_string(made.join("f")).unwrap(), "2");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn the_entries_used_last_stay() {
+        let root = std::env::temp_dir().join(format!("cairn-prune-{}", std::process::id()));
+        let cache = Cache::new(root.clone(), Reuse::Yes);
+        let key = |n: usize| Key::of("k", 1).and(n.to_string());
+        let mut made = Vec::new();
+        for n in 0..=KEPT {
+            // The first is used again and again, the second only once.
+            cache.entry("k", &key(0), |_| Ok(())).unwrap();
+            made.push(cache.entry("k", &key(n), |_| Ok(())).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let there: Vec<bool> = made.iter().map(|path| path.is_dir()).collect();
+        assert_eq!(there, [true, false, true, true, true]);
         fs::remove_dir_all(root).unwrap();
     }
 }

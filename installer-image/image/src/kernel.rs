@@ -26,7 +26,7 @@ impl Kernel {
         let version = package.trim_start_matches("linux-image-").to_owned();
         let chosen = apt.candidates(&[&package])?;
         let key = Key::of("kernel", 1).and(format!("{chosen:?}"));
-        let dir = cache.entry(&format!("kernel {version}"), &key, |dir| {
+        let dir = cache.entry(meta, &key, |dir| {
             apt.unpack(&[&package], dir)?;
             // The package makes its module index when it is installed.
             index(dir, &version)
