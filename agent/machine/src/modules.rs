@@ -115,6 +115,8 @@ impl Modules {
             }
             match insert(&self.root.join(file)) {
                 Ok(()) => count += 1,
+                // Its device is not here (tpm_tis, efivarfs under BIOS): nothing to tell.
+                Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => {}
                 Err(error) => tracing::warn!(module = file, %error, "a kernel module was not loaded"),
             }
         }

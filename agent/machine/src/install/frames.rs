@@ -1,7 +1,8 @@
-//! The pipeline: fetch, verify, unpack, write. Bounded memory: at most eight frames are in flight.
+//! The pipeline: fetch, verify, unpack, write. Bounded memory: at most eight frames are in flight, and their memory goes
+//! round, since fresh pages cost as much as the copying.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use cairn_contract::{Frame, ImageManifest, Role};
 use tokio::sync::mpsc as async_mpsc;
@@ -76,13 +77,16 @@ pub(super) async fn write<F: Fetch>(
 ) -> Result<(), InstallError> {
     let (fetched, to_unpack) = async_mpsc::channel(AHEAD);
     let (unpacked, to_write) = mpsc::sync_channel(BEHIND);
+    let (spent_bytes, bytes_again) = mpsc::channel();
+    let (spent_buffer, buffer_again) = mpsc::channel();
     let zeros = work.zeros.clone();
     let writer = std::thread::spawn({
         let watch = watch.clone();
-        move || write_all(&target, &zeros, &to_write, &watch)
+        move || write_all(&target, &zeros, (&to_write, &spent_buffer), &watch)
     });
-    let unpacker = std::thread::spawn(move || unpack_all(to_unpack, &unpacked));
-    let download = fetch_all(work, fetch, fetched, &watch).await;
+    let unpacker =
+        std::thread::spawn(move || unpack_all(to_unpack, &spent_bytes, (&unpacked, &buffer_again)));
+    let download = fetch_all(work, fetch, (fetched, bytes_again), &watch).await;
 
     // `fetched` is gone: the threads end after what they hold. Joining blocks for at most a few frames' time.
     let joined = tokio::task::spawn_blocking(move || (unpacker.join(), writer.join())).await;
@@ -96,7 +100,7 @@ pub(super) async fn write<F: Fetch>(
 async fn fetch_all<F: Fetch>(
     work: &Work,
     fetch: &mut F,
-    to: async_mpsc::Sender<(Task, Vec<u8>)>,
+    (to, again): (async_mpsc::Sender<(Task, Vec<u8>)>, Receiver<Vec<u8>>),
     watch: &Watch,
 ) -> Result<(), InstallError> {
     for run in work.runs() {
@@ -107,7 +111,7 @@ async fn fetch_all<F: Fetch>(
             if watch.stopped() {
                 return Err(InstallError::Stopped);
             }
-            let mut bytes = Vec::new();
+            let mut bytes = again.try_recv().unwrap_or_default();
             let wanted = usize::try_from(task.frame.len).map_err(|_| InstallError::Broken)?;
             if let Err((at, source)) = stream.fill(&mut bytes, wanted, watch).await {
                 return Err(if watch.stopped() {
@@ -126,7 +130,8 @@ async fn fetch_all<F: Fetch>(
 
 fn unpack_all(
     mut from: async_mpsc::Receiver<(Task, Vec<u8>)>,
-    to: &SyncSender<(Task, Buffer)>,
+    spent: &Sender<Vec<u8>>,
+    (to, again): (&SyncSender<(Task, Buffer)>, &Receiver<Buffer>),
 ) -> Result<(), InstallError> {
     let mut zstd = zstd::bulk::Decompressor::new().map_err(|_| InstallError::Broken)?;
     while let Some((task, bytes)) = from.blocking_recv() {
@@ -135,12 +140,16 @@ fn unpack_all(
         if digest.as_ref() != task.frame.sha256.0 {
             return Err(InstallError::CorruptFrame { role, frame });
         }
-        let wanted = usize::try_from(task.frame.raw_len).map_err(|_| InstallError::Broken)?;
-        let mut raw = Buffer::new(wanted);
-        match zstd.decompress_to_buffer(&bytes, &mut *raw) {
+        let wanted = raw_len(&task)?;
+        let mut raw =
+            again.try_recv().ok().filter(|b| b.len() >= wanted).unwrap_or_else(|| Buffer::new(wanted));
+        let place = raw.get_mut(..wanted).ok_or(InstallError::Broken)?;
+        match zstd.decompress_to_buffer(&bytes, place) {
             Ok(n) if n == wanted => {}
             _ => return Err(InstallError::BadFrame { role, frame }),
         }
+        // Nobody takes it back at the end.
+        let _ = spent.send(bytes);
         if to.send((task, raw)).is_err() {
             return Ok(()); // The writer failed and says why.
         }
@@ -148,10 +157,14 @@ fn unpack_all(
     Ok(())
 }
 
+fn raw_len(task: &Task) -> Result<usize, InstallError> {
+    usize::try_from(task.frame.raw_len).map_err(|_| InstallError::Broken)
+}
+
 fn write_all(
     target: &Target,
     zeros: &[(u64, u64)],
-    from: &Receiver<(Task, Buffer)>,
+    (from, spent): (&Receiver<(Task, Buffer)>, &Sender<Buffer>),
     watch: &Watch,
 ) -> Result<(), InstallError> {
     for (offset, len) in zeros {
@@ -165,8 +178,11 @@ fn write_all(
             return Err(InstallError::Stopped);
         }
         let offset = task.offset;
-        target.write(offset, &raw, raw.len()).map_err(|source| InstallError::Disk { offset, source })?;
+        target
+            .write(offset, &raw, raw_len(&task)?)
+            .map_err(|source| InstallError::Disk { offset, source })?;
         watch.wrote(u64::from(task.frame.len));
+        let _ = spent.send(raw);
     }
     Ok(())
 }
