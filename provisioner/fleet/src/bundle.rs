@@ -43,8 +43,8 @@ pub enum Description {
     Installer {
         /// `metal` or `lab`.
         flavour: String,
-        /// Version of its contents.
-        version: String,
+        /// Grows.
+        version: u64,
         /// `x86_64`.
         arch: String,
         /// Kernel command line.

@@ -194,16 +194,19 @@ impl Worker {
     fn installer(
         &self,
         flavour: String,
-        version: String,
+        version: u64,
         parts: &Parts,
         composed: &Composed,
     ) -> Result<Made, ImportError> {
+        let uki = self.store(&composed.uki)?;
+        // Two sites, or one site with another address, compose different bytes of one bundle: each is its own version.
+        let version = format!("{version}-{}", uki.to_string().get(..8).unwrap_or_default());
         Ok(Made::Installer(Installer {
             flavour,
             version,
             created: self.now,
             reference: reference(parts, composed)?,
-            uki: self.store(&composed.uki)?,
+            uki,
             kernel: self.store(&parts.kernel)?,
             initrd: self.store(&composed.initrd)?,
             standing: InstallerStanding::Active,
