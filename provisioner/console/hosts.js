@@ -38,9 +38,9 @@ function layout(view) {
 }
 
 async function load(view, parts) {
-  const [hosts, machines, status] = await Promise.all([
-    all("/api/v1/hosts"), all("/api/v1/machines", 500), get("/api/v1/status"),
-  ]);
+  // The place in time first: what changes while the lists are read is then told again.
+  const status = await get("/api/v1/status");
+  const [hosts, machines] = await Promise.all([all("/api/v1/hosts"), all("/api/v1/machines", 500)]);
   if (view.left) return;
   view.hosts = new Map(hosts.map((host) => [host.id, host]));
   Object.assign(view, { machines, status });

@@ -6,6 +6,20 @@ use cairn_contract::{Digest, DiskSelector, Mac, inventory::Transport};
 use cairn_domain::HostSpec;
 use clap::{Args, Parser, Subcommand};
 
+/// The words of `State::word`.
+const STATES: [&str; 10] = [
+    "pending",
+    "registered",
+    "booting",
+    "attesting",
+    "installing",
+    "first boot",
+    "running",
+    "silent",
+    "quarantined",
+    "failed",
+];
+
 /// Operator commands alone; the `cairn` binary flattens [`Globals`] and [`Command`] beside `init` and `serve`.
 #[derive(Debug, Parser)]
 #[command(name = "cairn", about = "Brings bare machines to a proven, running state")]
@@ -62,7 +76,7 @@ pub enum HostCommand {
     /// List hosts
     Ls {
         /// Only those in this state, such as running or "first boot"
-        #[arg(long)]
+        #[arg(long, value_parser = STATES)]
         state: Option<String>,
     },
     /// Show one host: state, reason, parts, phases

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use cairn_domain::fact::plain;
+
 use crate::{
     Command, Context, HostCommand, ImageCommand, InstallerCommand, MachineCommand, exit::Failure, host,
     images, show::words::Tone, site,
@@ -14,9 +16,9 @@ pub async fn run(command: Command, mut cx: Context) -> anyhow::Result<ExitCode> 
         Err(failure) if failure.code == 0 => Ok(ExitCode::SUCCESS),
         Err(failure) => {
             let words = cx.words();
-            cx.say(&format!("{} {}", words.paint("error:", Tone::Bad), failure.text));
+            cx.say(&format!("{} {}", words.paint("error:", Tone::Bad), plain(&failure.text, 2000)));
             if !failure.next.is_empty() {
-                cx.say(&format!("{} {}", words.paint("try:", Tone::Busy), failure.next));
+                cx.say(&format!("{} {}", words.paint("try:", Tone::Busy), plain(&failure.next, 2000)));
             }
             Ok(failure.code())
         }

@@ -1,5 +1,6 @@
 //! `cairn status`, `cairn machine ls`, `cairn console`.
 
+use cairn_domain::fact::plain;
 use cairn_operator::view::{Machine, Page, Status};
 
 use crate::{
@@ -30,9 +31,9 @@ pub(crate) async fn status(cx: &mut Context) -> Result<(), Failure> {
         cx.line(&format!("{} unknown machines knocked: cairn machine ls", status.machines))?;
     }
     for warning in &status.warnings {
-        cx.line(&format!("{} {}", words.paint("warning:", Tone::Warn), warning.text))?;
+        cx.line(&format!("{} {}", words.paint("warning:", Tone::Warn), plain(&warning.text, 600)))?;
         if !warning.next.is_empty() {
-            cx.line(&format!("  {}", warning.next))?;
+            cx.line(&format!("  {}", plain(&warning.next, 600)))?;
         }
     }
     Ok(())

@@ -9,9 +9,9 @@ use std::{
 };
 
 use cairn_cli::{Cli, ClientFile, Context};
-use cairn_contract::Timestamp;
-use cairn_domain::{Level, Note};
-use cairn_store::Whose;
+use cairn_contract::{Inventory, Timestamp};
+use cairn_domain::{Level, Note, State, Why};
+use cairn_store::{Change, Whose};
 use clap::Parser as _;
 use support::Site;
 
@@ -194,6 +194,26 @@ async fn a_bundle_is_sent_and_its_kind_told() {
     assert!(err.contains("not a bundle"), "{err}");
     assert_eq!(code, 1);
     assert_eq!(desk.run("image add /nowhere.cairn").await.2, 1);
+}
+
+#[tokio::test]
+async fn what_a_machine_says_does_not_steer_the_terminal() {
+    let desk = desk().await;
+    desk.run("host register web-1 --serial SN1").await;
+    let mut host = desk.site.store.host_by_name("web-1").await.unwrap().unwrap();
+    let mut inventory =
+        Inventory { kernel: "\u{1b}]0;owned\u{7}".into(), cpu_count: 1, ..Inventory::default() };
+    inventory.smbios.vendor = "\u{1b}[31mEvil".into();
+    host.inventory = Some(inventory);
+    host.state = State::Quarantined { why: Why::EvidenceRefused("PCR 4 \u{1b}[2J".into()) };
+    desk.site.store.commit(Change::update(host, Timestamp(1))).await.unwrap();
+    for line in ["host show web-1", "host ls"] {
+        let (out, _, code) = desk.run(line).await;
+        assert_eq!(code, 0);
+        assert!(out.contains("PCR 4  [2J") && !out.contains('\u{1b}') && !out.contains('\u{7}'), "{out:?}");
+    }
+    let (_, err, _) = desk.run("host show \u{1b}[2J").await;
+    assert!(err.contains("There is no host  [2J.") && !err.contains('\u{1b}'), "{err:?}");
 }
 
 #[tokio::test]

@@ -90,7 +90,31 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
 #[cfg(test)]
 mod tests {
+    use cairn_domain::HostSpec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_message_becomes_a_problem(message: String) {
+            prop_assert_eq!(refuse(&message).status, 422);
+            prop_assert_eq!(refuse(&format!("unknown field `{message}")).status, 422);
+        }
+
+        /// A registration with bytes changed is read or refused, never a panic.
+        #[test]
+        fn any_body_is_read_or_refused(at in 0..SPEC.len(), byte: u8, cut in 0..SPEC.len()) {
+            let mut bytes = SPEC.to_vec();
+            bytes[at] = byte;
+            bytes.truncate(bytes.len() - cut);
+            if let Err(e) = serde_json::from_slice::<HostSpec>(&bytes) {
+                prop_assert_eq!(refuse(&e.to_string()).status, 422);
+            }
+        }
+    }
+
+    const SPEC: &[u8] = br#"{"name":"web-1","serial":"S","macs":["52:54:00:12:34:56"],"disk":{"min_size":1,"transports":["nvme"]}}"#;
 
     #[test]
     fn an_unknown_field_is_named_with_those_that_exist() {

@@ -1,8 +1,12 @@
 //! What a refused request gets: a problem (RFC 9457) with a word that stays and a hint that helps.
 
 use axum::response::{IntoResponse, Response};
+use cairn_domain::fact::plain;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+
+/// Bytes of a sentence that are kept.
+const MAX_TEXT: usize = 600;
 
 /// Kinds of refusal; each has a fixed status, type and title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +107,9 @@ impl Problem {
             kind: format!("urn:cairn:problem:{word}").into(),
             title: title.into(),
             status: status.as_u16(),
-            detail: detail.into(),
-            next: next.into(),
+            // Parts of it may be a peer's or a file's own words.
+            detail: plain(&detail.into(), MAX_TEXT),
+            next: plain(&next.into(), MAX_TEXT),
             field: None,
             retry_after: None,
         }

@@ -46,9 +46,7 @@ impl Warnings {
             let Some(last) = entries.last().map(|e| e.seq) else { break };
             let mut seen = self.lock();
             seen.0 = seen.0.max(last);
-            for entry in
-                entries.into_iter().filter(|e| e.note.level >= Level::Warn && e.note.code != "login.failed")
-            {
+            for entry in entries.into_iter().filter(is_warning) {
                 seen.1.insert(entry.note.code.to_string(), entry);
             }
         }
@@ -56,7 +54,6 @@ impl Warnings {
         seen.1.retain(|_, e| now.0.saturating_sub(e.at.0) < FRESH);
         let mut newest: Vec<&Entry> = seen.1.values().collect();
         newest.sort_by_key(|e| std::cmp::Reverse(e.seq));
-        let warning = |e: &Entry| Warning { text: e.note.text.clone(), next: next(&e.note.code).to_owned() };
         Ok(newest.into_iter().take(SHOWN).map(warning).collect())
     }
 
@@ -65,14 +62,23 @@ impl Warnings {
     }
 }
 
-fn next(code: &str) -> &'static str {
-    match code.split('.').next() {
-        Some("login") => "If that was not you, find out who reaches this port.",
-        Some("dhcp") => {
-            "Two DHCP servers on one network answer at random: switch one off, or let Cairn serve another network."
+/// What one stray peer can cause stays on the timeline; it is no state of the site.
+fn is_warning(entry: &Entry) -> bool {
+    let stray =
+        ["login.failed", "tls.failed", "file.missing", "file.refused", "file.broken", "boot.malformed"];
+    entry.note.level >= Level::Warn && !stray.contains(&entry.note.code.as_ref())
+}
+
+/// Notes of the boot services end with their advice.
+fn warning(entry: &Entry) -> Warning {
+    let (text, next) = match (entry.note.text.split_once(". To do: "), entry.note.code.as_ref()) {
+        (Some((text, next)), _) => (text, next),
+        (None, "login.blocked") => {
+            (entry.note.text.as_str(), "If that was not you, find out who reaches this port.")
         }
-        _ => "See the site's timeline: /api/v1/timeline",
-    }
+        (None, _) => (entry.note.text.as_str(), "See the site's timeline: /api/v1/timeline"),
+    };
+    Warning { text: text.to_owned(), next: next.to_owned() }
 }
 
 /// `GET /status`

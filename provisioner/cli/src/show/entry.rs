@@ -1,7 +1,7 @@
 //! Lines of a timeline, one by one: the same for a page and for a live stream.
 
 use cairn_contract::Timestamp;
-use cairn_domain::{Level, timeline::Entry};
+use cairn_domain::{Level, fact::plain, timeline::Entry};
 
 use super::words::{Tone, Words};
 
@@ -31,7 +31,7 @@ impl Printer {
             Level::Bad => ("x", Tone::Bad),
         };
         out += &format!("{}  {}  ", words.clock(entry.at), words.paint(&format!("{gap:>12}"), Tone::Faint));
-        out += &format!("{} {}", words.paint(mark, tone), words.paint(&entry.note.text, tone));
+        out += &format!("{} {}", words.paint(mark, tone), words.paint(&plain(&entry.note.text, 2000), tone));
         if let Some(state) = &entry.state {
             out += &format!("  -> {}", words.state(state));
         }

@@ -1,7 +1,7 @@
 //! One host in full, for `cairn host show`.
 
 use cairn_contract::{Inventory, inventory::Transport};
-use cairn_domain::timeline::Phase;
+use cairn_domain::{fact::plain, timeline::Phase};
 use cairn_operator::view::HostDetail;
 
 use super::{
@@ -16,10 +16,10 @@ pub(crate) fn host(host: &HostDetail, words: &Words) -> String {
     let attempt = row.attempt.map(|n| format!(" (attempt {n})")).unwrap_or_default();
     out.line(&format!("{}  {}{attempt}, {}", row.name, words.state(&row.state), words.ago(row.since)));
     if let Some(why) = &row.why {
-        out.line(&format!("  {} {why}", words.paint("why:", tone(&row.state))));
+        out.line(&format!("  {} {}", words.paint("why:", tone(&row.state)), plain(why, 600)));
     }
     if let Some(next) = row.next.as_deref().filter(|n| !n.is_empty()) {
-        out.line(&format!("  {} {next}", words.paint("try:", Tone::Busy)));
+        out.line(&format!("  {} {}", words.paint("try:", Tone::Busy), plain(next, 600)));
     }
     out.pair("id", &row.id.to_string());
     out.pair("serial", row.serial.as_deref().unwrap_or_default());
@@ -103,6 +103,7 @@ fn transport(transport: Transport) -> &'static str {
 struct Lines(String);
 
 impl Lines {
+    /// `text` is ours, or came through `plain`.
     fn line(&mut self, text: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
@@ -113,6 +114,7 @@ impl Lines {
     /// A key and its value, unless that is empty.
     fn pair(&mut self, key: &str, value: &str) {
         if !value.is_empty() {
+            let (key, value) = (plain(key, 60), plain(value, 600));
             self.line(&format!("  {key:<12} {value}"));
         }
     }

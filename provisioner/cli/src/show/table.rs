@@ -1,5 +1,6 @@
 //! Lists as tables: no frames, one line for each item.
 
+use cairn_domain::fact::plain;
 use cairn_operator::view::{HostRow, ImageRow, InstallerRow, InstallerStanding, Machine, Proven, Tpm};
 use comfy_table::{Cell, Color, ContentArrangement, Table};
 
@@ -8,13 +9,22 @@ use super::{
     words::{Tone, Words, tone},
 };
 
+/// Columns below which breaking lines makes them worse.
+const NARROW: u16 = 60;
+/// Bytes of one cell.
+const CELL: usize = 300;
+
 fn table(words: &Words, head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(head.iter().map(Cell::new));
     match words.look {
         Look::Colour => {
-            table.enforce_styling().set_content_arrangement(ContentArrangement::Dynamic);
+            table.enforce_styling();
+            // A terminal that tells no sensible width gets whole lines.
+            if table.width().is_some_and(|columns| columns >= NARROW) {
+                table.set_content_arrangement(ContentArrangement::Dynamic);
+            }
         }
         Look::Plain => {
             table.force_no_tty();
@@ -31,8 +41,13 @@ fn text(table: &mut Table) -> String {
     table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
+/// What hosts say of themselves passes through here: no control characters reach a terminal.
+fn cell(text: &str) -> Cell {
+    Cell::new(plain(text, CELL))
+}
+
 fn painted(text: &str, tone: Tone) -> Cell {
-    let cell = Cell::new(text);
+    let cell = cell(text);
     match tone {
         Tone::Good => cell.fg(Color::Green),
         Tone::Busy => cell.fg(Color::Cyan),
@@ -49,12 +64,12 @@ pub(crate) fn hosts(rows: &[HostRow], words: &Words) -> String {
     let mut table = table(words, &["NAME", "STATE", "SINCE", "IMAGE", "TPM", "WHY"]);
     for row in rows {
         table.add_row(vec![
-            Cell::new(&row.name),
+            cell(&row.name),
             painted(&row.state, tone(&row.state)),
             Cell::new(words.ago(row.since)),
-            Cell::new(image(row)),
-            Cell::new(tpm(row.tpm.as_ref())),
-            Cell::new(row.why.as_deref().unwrap_or_default()),
+            cell(&image(row)),
+            cell(&tpm(row.tpm.as_ref())),
+            cell(row.why.as_deref().unwrap_or_default()),
         ]);
     }
     text(&mut table)
@@ -86,7 +101,7 @@ pub(crate) fn tpm(tpm: Option<&Tpm>) -> String {
 pub(crate) fn machines(rows: &[Machine], words: &Words) -> String {
     let mut table = table(words, &["ADDRESS", "SEEN", "LAST STEP"]);
     for row in rows {
-        table.add_row(vec![row.mac.to_string(), words.ago(row.at), row.text.clone()]);
+        table.add_row(vec![Cell::new(row.mac), Cell::new(words.ago(row.at)), cell(&row.text)]);
     }
     text(&mut table)
 }
@@ -97,9 +112,9 @@ pub(crate) fn images(rows: &[ImageRow], words: &Words) -> String {
     for row in rows {
         let expires = if row.expires <= words.now { Tone::Bad } else { Tone::Plain };
         table.add_row(vec![
-            Cell::new(&row.name),
+            cell(&row.name),
             Cell::new(row.version),
-            Cell::new(&row.os_version),
+            cell(&row.os_version),
             Cell::new(words.bytes(row.size)),
             Cell::new(words.ago(row.created)),
             painted(&words.ago(row.expires), expires),
@@ -119,8 +134,8 @@ pub(crate) fn installers(rows: &[InstallerRow], words: &Words) -> String {
             InstallerStanding::Retired => ("retired", Tone::Faint),
         };
         table.add_row(vec![
-            Cell::new(&row.name),
-            Cell::new(&row.version),
+            cell(&row.name),
+            cell(&row.version),
             painted(standing, tone),
             Cell::new(words.ago(row.created)),
             Cell::new(short(&row.sha256)),

@@ -119,6 +119,8 @@ fn nobody(detail: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -137,6 +139,18 @@ mod tests {
         assert!(same_origin(&headers(&[("host", "10.0.0.1:8443")]), &uri).is_err());
         let h2 = Uri::from_static("https://10.0.0.1:8443/api/v1/hosts");
         assert!(same_origin(&headers(&[("origin", "https://10.0.0.1:8443")]), &h2).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_or_passed_over(bytes: Vec<u8>, name in prop::sample::select(vec!["cookie", "origin", "host", "authorization"])) {
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = http::HeaderValue::from_bytes(&bytes) {
+                headers.insert(name, value);
+            }
+            let _ = (cookie(&headers), bearer(&headers));
+            prop_assert!(same_origin(&headers, &Uri::from_static("/")).is_err());
+        }
     }
 
     #[test]

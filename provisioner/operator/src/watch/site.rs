@@ -23,9 +23,11 @@ pub(crate) async fn site(
     let after = resume(&headers, &query)?;
     let permit = permit(&app)?;
     let (lines, hosts) = (app.store.changes(), app.store.hosts_changed());
+    let mut known = Known::read(&app, 0).await.map_err(|e| Problem::internal(&e))?;
+    // After that read: what came between the client's own reading and ours is not in the differences to come.
     let here = *lines.borrow();
+    known.seq = here;
     let missed = after.is_some_and(|after| after != here);
-    let known = Known::read(&app, here).await.map_err(|e| Problem::internal(&e))?;
     let first = if missed { vec![event("reset", Some(here), &serde_json::json!({}))] } else { Vec::new() };
     Ok(respond(&app, permit, Follow { app: app.clone(), known, first: Some(first), lines, hosts }))
 }
