@@ -10,6 +10,9 @@ use cairn_netproto::printable;
 use crate::directory::{BootAnswer, BootFiles, DiskWay};
 use crate::event::NoFile;
 
+/// A name that never has a file: firmware that fetches it learns to go on to its disk ([`DiskWay::NotFound`]).
+pub(crate) const DISK: &str = "boot-from-disk";
+
 /// By which scheme UEFI HTTP boot fetches the installer. Firmware does not say in DHCP whether it has TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -95,7 +98,7 @@ fn local_disk(site: &Site, class: Class, way: DiskWay) -> Result<Boot, NoFile> {
         // iPXE runs already: a script tells it to leave, which is quicker than its own timeouts.
         (Class::Ipxe, _) => Ok(Boot::Ipxe { server: site.server, uri: site.http_uri(bootfile::BOOT_SCRIPT) }),
         (Class::HttpClient, DiskWay::NotFound) => {
-            Ok(Boot::Http { server: site.server, uri: site.http_uri("boot-from-disk") })
+            Ok(Boot::Http { server: site.server, uri: site.http_uri(DISK) })
         }
         _ => Err(NoFile::LocalDisk),
     }

@@ -1,6 +1,6 @@
-//! The iPXE script for the machine that asks, the same over HTTP and TFTP.
+//! The iPXE script for the machine that asks, over HTTP and TFTP.
 
-use cairn_netproto::bootfile::{AUTOEXEC_SCRIPT, BOOT_SCRIPT};
+use cairn_netproto::bootfile::{AUTOEXEC_SCRIPT, BOOT_SCRIPT, Name};
 use cairn_netproto::script::{self, LocalBoot};
 
 use crate::Parts;
@@ -13,11 +13,20 @@ pub(crate) struct Script {
     pub(crate) does: &'static str,
 }
 
+/// How the script itself is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// Its files are named beside it: by the same scheme, host and port that reached us.
+    Http,
+    /// Its files are better fetched over HTTP.
+    Tftp,
+}
+
 /// The script named `name` for this client; `None` when it is not the name of a script.
-pub(crate) fn script(parts: &Parts, client: &BootClient, name: &str) -> Option<Script> {
+pub(crate) fn script(parts: &Parts, client: &BootClient, name: &str, via: Via) -> Option<Script> {
     let name = [BOOT_SCRIPT, AUTOEXEC_SCRIPT].into_iter().find(|known| *known == name)?;
     let (text, does) = match parts.directory.answer(client) {
-        BootAnswer::Installer(files) => install(parts, &files),
+        BootAnswer::Installer(files) => install(parts, &files, via),
         BootAnswer::LocalDisk(way) => (script::local_disk(local(way)), "boot from disk"),
         BootAnswer::AddressOnly(why) => (script::nothing(&why), "nothing to boot"),
     };
@@ -31,9 +40,13 @@ fn local(way: DiskWay) -> LocalBoot {
     }
 }
 
-fn install(parts: &Parts, files: &BootFiles) -> (String, &'static str) {
-    let uri = |name: &cairn_netproto::bootfile::Name| {
-        parts.shelf.get(name.as_str()).map(|_| parts.site.http_uri(name.as_str()))
+fn install(parts: &Parts, files: &BootFiles, via: Via) -> (String, &'static str) {
+    let uri = |name: &Name| {
+        let _present = parts.shelf.get(name.as_str())?;
+        Some(match via {
+            Via::Http => name.to_string(),
+            Via::Tftp => parts.site.http_uri(name.as_str()),
+        })
     };
     let (uki, kernel, initrd) = (uri(&files.uki), uri(&files.kernel), uri(&files.initrd));
     let bios = kernel.as_deref().zip(initrd.as_deref());

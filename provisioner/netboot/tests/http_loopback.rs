@@ -198,13 +198,16 @@ async fn rule_16_and_40_each_host_gets_its_own_script() {
         let script = install.get(&format!("/boot/{name}"), "").await;
         assert_eq!((script.status, script.header("cache-control")), (200, Some("no-store")));
         let text = String::from_utf8(script.body).unwrap();
-        assert!(text.contains("kernel http://127.0.0.1/boot/vmlinuz console=ttyS0 || goto failed"), "{text}");
+        assert!(text.contains("kernel vmlinuz console=ttyS0 || goto failed"), "{text}");
         assert!(text.contains("imgfree\n"));
     }
     install.events.wait_for("iPXE got autoexec.ipxe: start the installer").await;
     let disk = rig_with(Limits::default(), |_| BootAnswer::LocalDisk(DiskWay::Sanboot)).await;
     let text = String::from_utf8(disk.get("/boot/boot.ipxe", "").await.body).unwrap();
     assert!(text.contains("sanboot"), "{text}");
+    assert_eq!(disk.head("/boot/boot-from-disk").await.status, 404);
+    let event = disk.events.wait_for("its firmware was sent on to the disk").await;
+    assert_eq!(event.what.severity(), Severity::Normal);
     let denied = rig_with(Limits::default(), |client| {
         assert_eq!(client.peer, Some([127, 0, 0, 1].into()));
         BootAnswer::AddressOnly("quarantined; ${evil} || shell".into())

@@ -277,7 +277,8 @@ fn rule_19_relayed_machines_get_addresses_of_their_own_subnet() {
          take A 10.88.0.10 relay=10.88.0.1 -> ack 10.88.0.10 900s
          renew A 10.88.0.10 -> ack 10.88.0.10 900s
          discover C link=10.88.0.0 -> offer 10.77.0.102
-         inform A 10.88.0.10 -> settings",
+         inform A 10.88.0.10 -> settings
+         inform A 0.0.0.0 -> silence: the message does not say which address it is about",
     );
 }
 

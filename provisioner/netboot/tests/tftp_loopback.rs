@@ -210,7 +210,11 @@ async fn rule_31_transfers_are_bounded_for_each_client_and_come_free() {
 async fn rule_16_ipxe_finds_its_script_beside_itself() {
     let rig = rig().await;
     let script = Client::new().await.fetch(&rig, "autoexec.ipxe", 1024).await;
-    assert!(script.starts_with(b"#!ipxe\n"));
+    let script = String::from_utf8(script).unwrap();
+    assert!(
+        script.starts_with("#!ipxe\n") && script.contains("kernel http://127.0.0.1/boot/vmlinuz "),
+        "{script}"
+    );
     rig.events.wait_for("iPXE got autoexec.ipxe: start the installer").await;
 }
 

@@ -212,7 +212,7 @@ async fn openssl_without_curves_boots_over_dhe_rsa() {
         assert_eq!(seen, audience, "{args:?}");
         assert!(said.contains(words), "{args:?}: {said}");
         assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
-        assert!(said.contains("kernel http://127.0.0.1/boot/installer.efi"), "{said}");
+        assert!(said.contains("kernel installer.efi"), "{said}");
         if audience == NONE {
             assert!(said.contains("Temp Key: DH, 2048 bits"), "{said}");
         }

@@ -1,8 +1,10 @@
 //! From a packet to a reply: parse, decide, make durable, choose the boot part, build. No socket here.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use cairn_contract::Timestamp;
 use cairn_netproto::dhcp::{Arch, Boot, Class, Kind, Message, Oddity, Reply, ReplyKind, Request, options};
 use cairn_netproto::{Mac, MachineUuid};
 
@@ -20,7 +22,14 @@ pub(super) struct Answerer {
     store: Arc<dyn LeaseStore>,
     reservations: Reservations,
     table: Table,
+    /// Other servers that were told of, and when.
+    others: BTreeMap<Ipv4Addr, Timestamp>,
 }
+
+/// A second server is told of once in this time: it answers as often as we do.
+const TOLD_AGAIN_SECS: u32 = 60;
+/// Most other servers kept; more than one is trouble enough.
+const MOST_OTHERS: usize = 64;
 
 impl std::fmt::Debug for Answerer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -38,7 +47,7 @@ impl Answerer {
         store: Arc<dyn LeaseStore>,
         reservations: Reservations,
     ) -> Self {
-        Self { plan, parts, store, reservations, table: Table::default() }
+        Self { plan, parts, store, reservations, table: Table::default(), others: BTreeMap::new() }
     }
 
     pub(super) fn parts(&self) -> &Parts {
@@ -74,14 +83,24 @@ impl Answerer {
     }
 
     /// A packet that a server sent to a client (rule 22).
-    pub(super) fn hear(&self, bytes: &[u8], how: OtherServer) {
+    pub(super) fn hear(&mut self, bytes: &[u8]) {
         let Ok((message, _)) = Message::parse(bytes) else { return };
         let Some(address) = message.address(options::SERVER_ID) else { return };
         let is_grant = matches!(message.kind(), Some(2 | 5));
-        if message.op == 2 && is_grant && address != self.plan.server() {
+        if message.op == 2 && is_grant && address != self.plan.server() && self.is_news(address) {
             let who = Who { mac: Some(message.chaddr), ..Who::default() };
-            self.observe(who, What::OtherServer { address, how });
+            self.observe(who, What::OtherServer { address, how: OtherServer::Heard });
         }
+    }
+
+    fn is_news(&mut self, server: Ipv4Addr) -> bool {
+        let now = (self.parts.clock)();
+        self.others.retain(|_, told| told.after_seconds(TOLD_AGAIN_SECS) > now);
+        if self.others.contains_key(&server) || self.others.len() >= MOST_OTHERS {
+            return false;
+        }
+        self.others.insert(server, now);
+        true
     }
 
     /// Remembers who has an address, for the services that see addresses only.
@@ -124,11 +143,8 @@ impl Answerer {
                 self.remember(request, lease.address);
                 self.grant(request, &lease, ReplyKind::Ack, who)
             }
-            Decision::Inform => {
-                let peer = Some(request.ciaddr).filter(|a| !a.is_unspecified());
-                self.remember(request, peer?);
-                self.inform(request, who)
-            }
+            // The address is the client's own word, so it does not name the machine for the other services.
+            Decision::Inform => self.inform(request, who),
             Decision::Nak(why) => self.nak(request, why, who),
             Decision::Withdraw { chosen, .. } => {
                 self.observe(who, What::OtherServer { address: chosen, how: OtherServer::Chosen });

@@ -16,7 +16,7 @@ use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
-use crate::event::{BootEvent, OtherServer, Service, What, Who};
+use crate::event::{BootEvent, Service, What, Who};
 use crate::lease::{Key, LeaseStore, LeaseStoreError, Plan, Record, Reserved, Table};
 use answer::Answerer;
 
@@ -174,7 +174,7 @@ impl Dhcp {
                 }
                 got = hear(self.watch.as_ref(), &mut heard) => {
                     match got {
-                        Ok(len) => self.answerer.hear(heard.get(..len).unwrap_or_default(), OtherServer::Heard),
+                        Ok(len) => self.answerer.hear(heard.get(..len).unwrap_or_default()),
                         Err(error) => {
                             tracing::warn!(%error, "other DHCP servers on this segment are no longer heard");
                             self.watch = None;

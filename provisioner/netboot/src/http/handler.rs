@@ -14,8 +14,9 @@ use super::conditional::{etag, has_it, range_applies};
 use super::range::{Part, part};
 use super::route::{Route, route};
 use crate::Parts;
+use crate::choice::DISK;
 use crate::event::{BootEvent, Service, What};
-use crate::scripts;
+use crate::scripts::{self, Via};
 use crate::shelf::Blob;
 
 /// Serves `/boot/<name>`, the scripts for the machine that asks, and `/artifacts/sha256/<hex>`. Cheap to clone.
@@ -68,7 +69,7 @@ impl BootHttp {
 
     async fn named(&self, name: &Name, headers: &HeaderMap, head: Asked, peer: SocketAddr) -> Response<Body> {
         let client = self.parts.neighbours.client(peer.ip());
-        if let Some(script) = scripts::script(&self.parts, &client, name.as_str()) {
+        if let Some(script) = scripts::script(&self.parts, &client, name.as_str(), Via::Http) {
             self.tell(peer, What::ScriptSent { name: script.name, does: script.does });
             let answer = Response::builder()
                 .header(CONTENT_TYPE, name.media_type())
@@ -141,8 +142,11 @@ impl BootHttp {
     }
 
     fn missing(&self, name: &str, peer: SocketAddr) -> Response<Body> {
-        let name = printable(name.as_bytes());
-        self.tell(peer, What::FileMissing { service: Service::Http, name });
+        let what = match name {
+            DISK => What::LedToDisk,
+            _ => What::FileMissing { service: Service::Http, name: printable(name.as_bytes()) },
+        };
+        self.tell(peer, what);
         let answer = Response::builder().status(StatusCode::NOT_FOUND).header(CONTENT_LENGTH, 0);
         finish(answer, Body::empty())
     }

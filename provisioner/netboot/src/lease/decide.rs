@@ -129,6 +129,7 @@ pub fn decide(plan: &Plan, table: &Table, ask: &Ask<'_>) -> Decision {
     match ask.request.kind {
         Kind::Discover => cx.discover(),
         Kind::Request => cx.request(),
+        Kind::Inform if ask.request.ciaddr.is_unspecified() => Decision::Ignore(IgnoreWhy::NoAddress),
         Kind::Inform => Decision::Inform,
         Kind::Decline => cx.decline(),
         Kind::Release => cx.release(),

@@ -17,9 +17,10 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::Parts;
 use crate::event::{BootEvent, Service, What};
+use crate::scripts::{self, Via};
 use crate::shelf::Blob;
-use crate::{Parts, scripts};
 use session::{Ended, Session};
 
 /// IPv4, UDP and TFTP headers.
@@ -248,7 +249,7 @@ impl Tftp {
     fn find(&self, wire: &[u8], peer: SocketAddr) -> Option<(String, Blob)> {
         let name = Name::from_wire(wire)?;
         let client = self.parts.neighbours.client(peer.ip());
-        if let Some(script) = scripts::script(&self.parts, &client, name.as_str()) {
+        if let Some(script) = scripts::script(&self.parts, &client, name.as_str(), Via::Tftp) {
             self.tell(peer, What::ScriptSent { name: script.name, does: script.does });
             return Some((name.to_string(), Blob::memory(Bytes::from(script.text))));
         }
