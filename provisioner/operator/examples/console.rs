@@ -56,7 +56,11 @@ async fn fill(store: &Store) {
         let mac = mac.parse().expect("an address");
         store.note(Whose::Machine(mac), now, note(text)).await.expect("it is written");
     }
-    let rival = Note::new(Level::Warn, "dhcp.rival", "another DHCP server answers on eth1: 10.77.0.254");
+    let rival = Note::new(
+        Level::Warn,
+        "dhcp.other_server",
+        "another DHCP server answers on eth1: 10.77.0.254. To do: switch it off on this segment",
+    );
     store.note(Whose::Site, now, rival).await.expect("it is written");
 }
 
