@@ -23,7 +23,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     for (name, cheat, reason) in [
         ("replayer", replay as Cheat, "nonce"),
         ("wrong-nonce", wrong_nonce, "nonce"),
-        ("liar", lie, "event log replays to"),
+        ("liar", lie, "never extended"),
     ] {
         play.register(name)?;
         let folder = story.folder().join(name);
@@ -51,7 +51,7 @@ fn wrong_nonce(_: Evidence, new: Evidence) -> Evidence {
     new
 }
 
-/// A log of a machine that booted well, beside the PCRs of one that did not.
+/// A log of a machine that booted well, beside the PCRs of a TPM that saw no boot at all.
 fn lie(_: Evidence, new: Evidence) -> Evidence {
     let log = include_bytes!("../data/eventlog.bin");
     Evidence { event_log: Hex(log.to_vec()), ..new }
