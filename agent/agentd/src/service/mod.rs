@@ -26,7 +26,7 @@ use pace::Pace;
 
 const SITE: &str = "/run/cairn/site.json";
 /// A TPM that is not there yet, or a server that is gone: asked again at this pace at least.
-const SLOWEST: Duration = Duration::from_secs(30);
+const SLOWEST: Duration = Duration::from_secs(15);
 
 /// What stays the same while this process runs.
 struct Host {

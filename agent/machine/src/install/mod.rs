@@ -134,7 +134,9 @@ impl Job {
     /// # Errors
     /// [`InstallError::Disk`].
     pub fn prepare(&self, target: &Target) -> Result<(), InstallError> {
-        let size = target.size() / ImageManifest::BLOCK * ImageManifest::BLOCK;
+        // By logical blocks, so that a backup header in the very last one is wiped as well.
+        let block = u64::from(target.block()).max(512);
+        let size = target.size() / block * block;
         let ends = [(0, WIPED.min(size)), (size.saturating_sub(WIPED), WIPED.min(size))];
         for (offset, len) in ends {
             target.zero(offset, len).map_err(|source| InstallError::Disk { offset, source })?;

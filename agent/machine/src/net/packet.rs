@@ -207,6 +207,54 @@ mod tests {
         assert!(p.windows(6).any(|w| w == [54, 4, 10, 0, 0, 1]));
     }
 
+    /// UDP payloads from port 67 in a capture (pcap, Ethernet, IPv4 without options).
+    fn captured() -> Vec<Vec<u8>> {
+        let folder = std::env::var_os("CAIRN_SAMPLES").map(std::path::PathBuf::from);
+        let folder = folder
+            .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/lab/samples").into());
+        let Ok(capture) = std::fs::read(folder.join("uefi-netboot.pcap")) else {
+            eprintln!("SKIPPED: no captures in {}", folder.display());
+            return Vec::new();
+        };
+        let (mut rest, mut found) = (&capture[24..], Vec::new());
+        while let Some((header, tail)) = rest.split_at_checked(16) {
+            let n = u32::from_le_bytes(header[8..12].try_into().unwrap());
+            let (frame, tail) = tail.split_at(usize::try_from(n).unwrap());
+            if frame.len() > 282 && frame[12..15] == [8, 0, 0x45] && frame[34..36] == [0, 67] {
+                found.push(frame[42..].to_vec());
+            }
+            rest = tail;
+        }
+        assert!(!found.is_empty(), "the capture has answers");
+        found
+    }
+
+    #[test]
+    fn answers_of_a_real_server_are_read() {
+        for packet in captured() {
+            let mac = Mac(packet[28..34].try_into().unwrap());
+            let reply = read(&packet, mac, u32::from_be_bytes(packet[4..8].try_into().unwrap())).unwrap();
+            assert_eq!(reply.server, Ipv4Addr::new(10, 77, 0, 1));
+            assert_eq!(reply.address.octets()[..3], [10, 77, 0]);
+        }
+    }
+
+    #[test]
+    fn altered_answers_never_panic() {
+        for packet in captured().into_iter().take(4) {
+            let mac = Mac(packet[28..34].try_into().unwrap());
+            let xid = u32::from_be_bytes(packet[4..8].try_into().unwrap());
+            for at in 236..packet.len() {
+                for value in [0, 1, 0x7F, 0xFF] {
+                    let mut altered = packet.clone();
+                    altered[at] = value;
+                    let _ = read(&altered, mac, xid);
+                    let _ = read(&altered[..at], mac, xid);
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn packets_never_panic(options in proptest::collection::vec(any::<u8>(), 0..80), cut in 0usize..400) {
