@@ -27,6 +27,11 @@ struct Task {
     offset: u64,
 }
 
+/// A frame as it came.
+type Packed = (Task, Vec<u8>);
+/// A frame unpacked.
+type Raw = (Task, Buffer);
+
 /// Everything to do, in order.
 #[derive(Debug)]
 pub(super) struct Work {
@@ -100,7 +105,7 @@ pub(super) async fn write<F: Fetch>(
 async fn fetch_all<F: Fetch>(
     work: &Work,
     fetch: &mut F,
-    (to, again): (async_mpsc::Sender<(Task, Vec<u8>)>, Receiver<Vec<u8>>),
+    (to, again): (async_mpsc::Sender<Packed>, Receiver<Vec<u8>>),
     watch: &Watch,
 ) -> Result<(), InstallError> {
     for run in work.runs() {
@@ -129,9 +134,9 @@ async fn fetch_all<F: Fetch>(
 }
 
 fn unpack_all(
-    mut from: async_mpsc::Receiver<(Task, Vec<u8>)>,
+    mut from: async_mpsc::Receiver<Packed>,
     spent: &Sender<Vec<u8>>,
-    (to, again): (&SyncSender<(Task, Buffer)>, &Receiver<Buffer>),
+    (to, again): (&SyncSender<Raw>, &Receiver<Buffer>),
 ) -> Result<(), InstallError> {
     let mut zstd = zstd::bulk::Decompressor::new().map_err(|_| InstallError::Broken)?;
     while let Some((task, bytes)) = from.blocking_recv() {
@@ -164,7 +169,7 @@ fn raw_len(task: &Task) -> Result<usize, InstallError> {
 fn write_all(
     target: &Target,
     zeros: &[(u64, u64)],
-    (from, spent): (&Receiver<(Task, Buffer)>, &Sender<Buffer>),
+    (from, spent): (&Receiver<Raw>, &Sender<Buffer>),
     watch: &Watch,
 ) -> Result<(), InstallError> {
     for (offset, len) in zeros {
