@@ -234,6 +234,14 @@ fn rule_19_option_82_is_echoed_byte_for_byte_and_last() {
 }
 
 #[test]
+fn rule_19_an_empty_and_a_split_option_82_are_echoed_too() {
+    let empty = Packet::pxe(1, 7).with(82, &[]);
+    assert_eq!(answer(&offer(None), &empty).option(82), Some(&[][..]), "found by the fuzzer");
+    let split = Packet::pxe(1, 7).with(82, &[7; 255]).with(82, &[8; 20]);
+    assert_eq!(answer(&offer(None), &split).option(82), Some(&[&[7; 255][..], &[8; 20]].concat()[..]));
+}
+
+#[test]
 fn rule_19_a_nak_is_broadcast_or_flagged_through_the_relay() {
     let nak = Reply {
         kind: ReplyKind::Nak,

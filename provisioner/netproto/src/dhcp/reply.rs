@@ -156,8 +156,7 @@ impl Reply {
     /// # Errors
     /// [`BuildError`] when something that must be said does not fit; settings that merely help are left out instead.
     pub fn to_bytes(&self, request: &Request) -> Result<Vec<u8>, BuildError> {
-        let relay = request.relay82.as_deref().unwrap_or_default();
-        let mut out = Writer::new(message_limit(request), relay);
+        let mut out = Writer::new(message_limit(request), request.relay82.as_deref());
         out.must(options::MESSAGE_TYPE, &[self.kind.code()])?;
         out.must(options::SERVER_ID, &self.server.octets())?;
         if let Some(secs) = self.lease_secs {
@@ -228,7 +227,7 @@ impl ReplyKind {
 }
 
 impl Network {
-    fn write_extras(&self, out: &mut Writer<'_>) {
+    fn write_extras(&self, out: &mut Writer) {
         let dns: Vec<u8> = self.dns.iter().flat_map(Ipv4Addr::octets).collect();
         if !dns.is_empty() {
             out.may(options::DNS, &dns);
@@ -248,7 +247,7 @@ impl Boot {
     }
 
     /// Options 60, 66, 67, 43 and 175, whatever option 55 lists (rule 12).
-    fn write(&self, request: &Request, out: &mut Writer<'_>) -> Result<(), BuildError> {
+    fn write(&self, request: &Request, out: &mut Writer) -> Result<(), BuildError> {
         let asked_http = request.client.vendor_class.as_ref().is_some_and(|v| v.starts_with(b"HTTPClient"));
         let class: &[u8] = match self {
             Self::Http { .. } => b"HTTPClient",
@@ -312,19 +311,19 @@ fn message_limit(request: &Request) -> usize {
     usize::from(asked.saturating_sub(HEADERS))
 }
 
-struct Writer<'a> {
+struct Writer {
     out: Vec<u8>,
     limit: usize,
     room: usize,
-    relay: &'a [u8],
+    relay: Vec<u8>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(limit: usize, relay: &'a [u8]) -> Self {
+impl Writer {
+    fn new(limit: usize, relay: Option<&[u8]>) -> Self {
         // Room is kept for option 82 and the end mark; a relay strips 82 before the client's limit counts (RFC 3046 2.1),
         // but the frame's limit stays.
-        let relay_len = if relay.is_empty() { 0 } else { relay.len().saturating_add(2) };
-        let frame = usize::from(LARGE_MESSAGE.saturating_sub(HEADERS)).saturating_sub(relay_len);
+        let relay = relay.map(relay_option).unwrap_or_default();
+        let frame = usize::from(LARGE_MESSAGE.saturating_sub(HEADERS)).saturating_sub(relay.len());
         let room = limit.min(frame).saturating_sub(FIXED).saturating_sub(1);
         Self { out: Vec::new(), limit, room, relay }
     }
@@ -354,12 +353,19 @@ impl<'a> Writer<'a> {
 
     /// Option 82 stands last (RFC 3046 2.2), then the end mark.
     fn finish(mut self) -> Vec<u8> {
-        for part in self.relay.chunks(255) {
-            let len = u8::try_from(part.len()).unwrap_or(u8::MAX);
-            self.out.extend_from_slice(&[options::RELAY, len]);
-            self.out.extend_from_slice(part);
-        }
+        self.out.append(&mut self.relay);
         self.out.push(255);
         self.out
     }
+}
+
+/// Option 82 as it came: empty stays empty, and more than 255 bytes are split as RFC 3396 has it.
+fn relay_option(data: &[u8]) -> Vec<u8> {
+    let (first, rest) = data.split_at(data.len().min(255));
+    let mut out = Vec::new();
+    for part in std::iter::once(first).chain(rest.chunks(255)) {
+        out.extend_from_slice(&[options::RELAY, u8::try_from(part.len()).unwrap_or(u8::MAX)]);
+        out.extend_from_slice(part);
+    }
+    out
 }
