@@ -52,6 +52,38 @@ fn uuid(key: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Writes the files in this order, each with the time of its writing.
+    fn image_of(names: &[&str], label: &str) -> Vec<u8> {
+        let dir = std::env::temp_dir().join(format!("cairn-erofs-{}-{label}", std::process::id()));
+        let tree = dir.join("tree");
+        fs::create_dir_all(&tree).unwrap();
+        for name in names {
+            fs::write(tree.join(name), name.repeat(5000)).unwrap();
+        }
+        let image = dir.join("image");
+        build(&tree, &image, "0123456789abcdef0123456789abcdef", Owners::Root, 1 << 20).unwrap();
+        let bytes = fs::read(&image).unwrap();
+        fs::remove_dir_all(dir).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn neither_order_nor_time_of_writing_changes_the_image() {
+        let first = image_of(&["a", "b", "c"], "first");
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        assert!(first == image_of(&["c", "a", "b"], "second"), "the images differ");
+        assert_eq!(first.len() % (1 << 20), 0);
+    }
+
+    #[test]
+    fn a_root_that_does_not_fit_its_partition_is_refused() {
+        let dir = std::env::temp_dir().join(format!("cairn-erofs-{}-big", std::process::id()));
+        fs::create_dir_all(dir.join("tree")).unwrap();
+        let built = build(&dir.join("tree"), &dir.join("image"), "", Owners::Root, 100);
+        assert!(matches!(built, Err(BuildError::RootTooBig { limit: 100, .. })));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
     #[test]
     fn the_uuid_comes_from_the_key() {
         assert_eq!(uuid("0123456789abcdef0123456789abcdef"), "01234567-89ab-8def-8123-456789abcdef");
