@@ -6,6 +6,7 @@
 mod bios_ipxe;
 mod built;
 mod corrupt_chunk;
+mod demo;
 mod firmware_knocks;
 mod install_then_disk_boot;
 mod knock;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
+use crate::demo::Afterwards;
 use crate::runner::Options;
 use crate::stories::{Entry, STORIES};
 
@@ -69,6 +71,15 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
+    /// Takes one virtual host from power-on to running, and shows its timeline.
+    Demo {
+        /// Writes timeline, phases and figures here as well.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Keeps the lab up until Ctrl-C, with its console on a port of this machine.
+        #[arg(long)]
+        stay: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -98,6 +109,9 @@ fn run(verb: Verb) -> Result<bool> {
                 std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
             }
             Ok(report::summary(&outcomes))
+        }
+        Verb::Demo { json, stay } => {
+            demo::show(json.as_deref(), if stay { Afterwards::Stay } else { Afterwards::End })
         }
     }
 }
