@@ -32,6 +32,9 @@ enum Task {
         /// Write the timeline as JSON, too
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
+        /// Keep the host and the console up until Ctrl-C
+        #[arg(long)]
+        stay: bool,
         #[command(flatten)]
         host: HostArgs,
     },
@@ -107,12 +110,15 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     let workshop = Workshop::find()?;
     match task {
-        Task::Demo { json, host } => {
+        Task::Demo { json, stay, host } => {
             host_tools::ensure(Purpose::Lab, host.install())?;
             let made = workshop.everything()?;
             let mut demo = made.scenarios("demo");
             if let Some(file) = json {
                 demo = demo.arg("--json").arg(file);
+            }
+            if stay {
+                demo = demo.arg("--stay");
             }
             demo.run()
         }
