@@ -1,7 +1,8 @@
 //! Serves DHCP, TFTP, HTTP and, with a certificate, HTTPS boot on one interface, and prints each event: to try a machine
 //! or a virtual guest by hand, without the rest of the provisioner. Leases are in memory.
 //!
-//! `boot_by_hand INTERFACE SERVER FOLDER [CERT.pem KEY.pem]`, where FOLDER holds installer.efi, vmlinuz and initrd.
+//! `boot_by_hand INTERFACE SERVER FOLDER [CERT.pem KEY.pem]`, where FOLDER holds installer.efi, vmlinuz and initrd. An
+//! empty FOLDER sends all machines to their disks.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::collections::BTreeMap;
@@ -40,12 +41,19 @@ impl LeaseStore for Forgets {
     }
 }
 
-struct Installs;
+/// The same answer for all.
+struct Always(BootAnswer);
 
-impl Directory for Installs {
+impl Directory for Always {
     fn answer(&self, _: &BootClient) -> BootAnswer {
-        BootAnswer::Installer(BootFiles::usual("console=ttyS0"))
+        self.0.clone()
     }
+}
+
+fn answer(folder: &Path) -> Result<Always> {
+    let is_empty = std::fs::read_dir(folder)?.next().is_none();
+    let installer = BootAnswer::Installer(BootFiles::usual("console=ttyS0"));
+    Ok(Always(if is_empty { BootAnswer::LocalDisk(DiskWay::default()) } else { installer }))
 }
 
 struct Prints(std::time::Instant);
@@ -130,7 +138,7 @@ async fn main() -> Result<()> {
         (site.https, site.firmware) = (Some(format!("https://{server}")), Scheme::Https);
     }
     let parts = Parts {
-        directory: Arc::new(Installs),
+        directory: Arc::new(answer(Path::new(folder))?),
         observer: Arc::new(Prints(std::time::Instant::now())),
         neighbours: Arc::default(),
         shelf: Arc::new(shelf(Path::new(folder))?),

@@ -97,10 +97,13 @@ fn local_disk(site: &Site, class: Class, way: DiskWay) -> Result<Boot, NoFile> {
     match (class, way) {
         // iPXE runs already: a script tells it to leave, which is quicker than its own timeouts.
         (Class::Ipxe, _) => Ok(Boot::Ipxe { server: site.server, uri: site.http_uri(bootfile::BOOT_SCRIPT) }),
-        (Class::HttpClient, DiskWay::NotFound) => {
+        (_, DiskWay::NoFile) => Err(NoFile::LocalDisk),
+        (Class::HttpClient, DiskWay::NotFound | DiskWay::Sanboot) => {
             Ok(Boot::Http { server: site.server, uri: site.http_uri(DISK) })
         }
-        _ => Err(NoFile::LocalDisk),
+        (Class::PxeClient | Class::Os | Class::Other, DiskWay::NotFound | DiskWay::Sanboot) => {
+            Ok(Boot::Pxe { server: site.server, file: DISK.to_owned(), menu: Menu::Skip })
+        }
     }
 }
 

@@ -39,15 +39,15 @@ pub enum BootAnswer {
     AddressOnly(Cow<'static, str>),
 }
 
-/// How firmware is led to the disk. iPXE gets a script in each case but the first two differ for it in nothing.
+/// How firmware is led to the disk. iPXE gets a script in each case; the first two differ for it in nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DiskWay {
-    /// No boot file in the DHCP answer; iPXE: `exit`.
+    /// A boot file that does not exist: PXE and HTTP boot fail at once and go on to the next boot option. iPXE: `exit`.
     #[default]
-    NoFile,
-    /// UEFI HTTP boot gets a URI that answers 404, for firmware that waits without one.
     NotFound,
-    /// iPXE: `sanboot`, for BIOSes that stop after `exit`.
+    /// No boot file in the DHCP answer. EDK2's PXE asks again for a minute before it goes on.
+    NoFile,
+    /// As [`DiskWay::NotFound`], but iPXE gets `sanboot`, for BIOSes that stop after `exit`.
     Sanboot,
 }
 

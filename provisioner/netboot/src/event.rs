@@ -91,6 +91,7 @@ impl fmt::Display for BootPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => write!(f, " and boot file {file}"),
+            Self::Nothing(NoFile::LocalDisk) => f.write_str(" and sent it to its disk"),
             Self::Nothing(why) => write!(f, " and no boot file: {why}"),
             Self::NotAsked => Ok(()),
         }

@@ -5,12 +5,12 @@ use cairn_netproto::script::{self, LocalBoot};
 
 use crate::Parts;
 use crate::directory::{BootAnswer, BootClient, BootFiles, DiskWay};
+use crate::event::What;
 
-/// A script and what it does, in words.
+/// A script and what is told of it.
 pub(crate) struct Script {
-    pub(crate) name: &'static str,
     pub(crate) text: String,
-    pub(crate) does: &'static str,
+    pub(crate) event: What,
 }
 
 /// How the script itself is fetched.
@@ -25,12 +25,16 @@ pub(crate) enum Via {
 /// The script named `name` for this client; `None` when it is not the name of a script.
 pub(crate) fn script(parts: &Parts, client: &BootClient, name: &str, via: Via) -> Option<Script> {
     let name = [BOOT_SCRIPT, AUTOEXEC_SCRIPT].into_iter().find(|known| *known == name)?;
-    let (text, does) = match parts.directory.answer(client) {
-        BootAnswer::Installer(files) => install(parts, &files, via),
-        BootAnswer::LocalDisk(way) => (script::local_disk(local(way)), "boot from disk"),
-        BootAnswer::AddressOnly(why) => (script::nothing(&why), "nothing to boot"),
+    let sent = |does| What::ScriptSent { name, does };
+    let (text, event) = match parts.directory.answer(client) {
+        BootAnswer::Installer(files) => {
+            let (text, does) = install(parts, &files, via);
+            (text, sent(does))
+        }
+        BootAnswer::LocalDisk(way) => (script::local_disk(local(way)), What::LedToDisk),
+        BootAnswer::AddressOnly(why) => (script::nothing(&why), sent("nothing to boot")),
     };
-    Some(Script { name, text, does })
+    Some(Script { text, event })
 }
 
 fn local(way: DiskWay) -> LocalBoot {

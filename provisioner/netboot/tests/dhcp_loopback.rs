@@ -205,8 +205,12 @@ async fn rule_14_and_40_denied_and_installed_hosts_get_an_address_and_no_file() 
     assert_eq!(disk.file(|k| Packet::pxe(k, 7)).await, None);
     let ipxe = disk.file(|k| Packet::pxe(k, 0).with(77, b"iPXE")).await;
     assert_eq!(ipxe.unwrap(), "http://127.0.0.1/boot/boot.ipxe", "whose script exits");
-    let missing = rig(|_| BootAnswer::LocalDisk(DiskWay::NotFound)).await;
+    let missing = rig(|_| BootAnswer::LocalDisk(DiskWay::default())).await;
     assert_eq!(missing.file(|k| Packet::http(k, 16)).await.unwrap(), "http://127.0.0.1/boot/boot-from-disk");
+    assert_eq!(missing.file(|k| Packet::pxe(k, 7)).await.unwrap(), "boot-from-disk");
+    assert_eq!(missing.file(Packet::new).await, None);
+    let event = missing.events.wait_for("for 900 s and sent it to its disk").await;
+    assert!(matches!(event.what, What::Acked { boot: BootPart::Nothing(NoFile::LocalDisk), .. }));
 }
 
 #[tokio::test]

@@ -205,6 +205,8 @@ async fn rule_16_and_40_each_host_gets_its_own_script() {
     let disk = rig_with(Limits::default(), |_| BootAnswer::LocalDisk(DiskWay::Sanboot)).await;
     let text = String::from_utf8(disk.get("/boot/boot.ipxe", "").await.body).unwrap();
     assert!(text.contains("sanboot"), "{text}");
+    let event = disk.events.wait_for("its firmware was sent on to the disk").await;
+    assert_eq!(event.what, What::LedToDisk, "not a script that starts something");
     assert_eq!(disk.head("/boot/boot-from-disk").await.status, 404);
     let event = disk.events.wait_for("its firmware was sent on to the disk").await;
     assert_eq!(event.what.severity(), Severity::Normal);

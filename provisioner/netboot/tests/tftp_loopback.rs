@@ -182,6 +182,8 @@ async fn rule_30_and_31_names_and_refusals() {
     }
     rig.events.wait_for("asked by TFTP for ../../etc/passwd, which does not exist").await;
     let client = Client::new().await;
+    assert_eq!(code(&client.ask(&rig, &rrq("boot-from-disk", &[])).await.0), 1);
+    rig.events.wait_for("its firmware was sent on to the disk").await;
     assert_eq!(code(&client.ask(&rig, b"\0\x02x\0octet\0").await.0), 2);
     rig.events.wait_for("refused a TFTP request: write request for x").await;
     assert_eq!(client.ask(&rig, b"\0\x01vmlinuz\0netascii\0").await.0[1], 5);

@@ -11,8 +11,8 @@ use cairn_netproto::{Mac, MachineUuid};
 use super::{Ready, Reservations, STORE_PATIENCE};
 use crate::Parts;
 use crate::choice;
-use crate::directory::BootClient;
-use crate::event::{BootEvent, BootPart, OtherServer, Service, What, Who};
+use crate::directory::{BootAnswer, BootClient};
+use crate::event::{BootEvent, BootPart, NoFile, OtherServer, Service, What, Who};
 use crate::lease::{Ask, Decision, Lease, LeaseStore, LeaseStoreError, NakWhy, Plan, Table, decide};
 
 /// The server without its sockets.
@@ -230,6 +230,10 @@ impl Answerer {
         match choice::choose(&self.parts.site, &request.client, &answer, &on_shelf) {
             None => (None, BootPart::NotAsked),
             Some(Err(why)) => (None, BootPart::Nothing(why)),
+            // The name it gets has no file, or a script that leaves: in substance there is none.
+            Some(Ok(boot)) if matches!(answer, BootAnswer::LocalDisk(_)) => {
+                (Some(boot), BootPart::Nothing(NoFile::LocalDisk))
+            }
             Some(Ok(boot)) => {
                 let file = match &boot {
                     Boot::Pxe { file, .. } => file.clone(),

@@ -70,7 +70,7 @@ impl BootHttp {
     async fn named(&self, name: &Name, headers: &HeaderMap, head: Asked, peer: SocketAddr) -> Response<Body> {
         let client = self.parts.neighbours.client(peer.ip());
         if let Some(script) = scripts::script(&self.parts, &client, name.as_str(), Via::Http) {
-            self.tell(peer, What::ScriptSent { name: script.name, does: script.does });
+            self.tell(peer, script.event);
             let answer = Response::builder()
                 .header(CONTENT_TYPE, name.media_type())
                 .header(CONTENT_LENGTH, script.text.len())

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
+use crate::choice::DISK;
 use crate::event::{BootEvent, Service, What};
 use crate::scripts::{self, Via};
 use crate::shelf::Blob;
@@ -199,9 +200,11 @@ impl Tftp {
             return None;
         }
         let Some((name, blob)) = self.find(&request.name, peer) else {
-            let name = printable(&request.name);
             self.send(peer, &error(ErrorCode::NotFound, "no such file")).await;
-            self.tell(peer, What::FileMissing { service: Service::Tftp, name });
+            let is_disk = Name::from_wire(&request.name).is_some_and(|name| name.as_str() == DISK);
+            let name = printable(&request.name);
+            let missing = What::FileMissing { service: Service::Tftp, name };
+            self.tell(peer, if is_disk { What::LedToDisk } else { missing });
             return None;
         };
         let stop = CancellationToken::new();
@@ -250,7 +253,7 @@ impl Tftp {
         let name = Name::from_wire(wire)?;
         let client = self.parts.neighbours.client(peer.ip());
         if let Some(script) = scripts::script(&self.parts, &client, name.as_str(), Via::Tftp) {
-            self.tell(peer, What::ScriptSent { name: script.name, does: script.does });
+            self.tell(peer, script.event);
             return Some((name.to_string(), Blob::memory(Bytes::from(script.text))));
         }
         Some((name.to_string(), self.parts.shelf.get(name.as_str())?))
