@@ -14,7 +14,7 @@ use cairn_netboot::lease::{KeyBy, Plan, Subnet, Terms};
 use cairn_netboot::*;
 use nix::sched::{CloneFlags, setns};
 use support::wire::Packet;
-use support::{Memory, installer, parts};
+use support::{Events, Memory, installer, parts};
 use tokio_util::sync::CancellationToken;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -58,6 +58,16 @@ impl Wire {
         ip(&format!("-n {server} link set lo up"));
         ip(&format!("-n {client} link set cli address 52:54:00:77:00:05 up"));
         Some(wire)
+    }
+
+    /// Runs udhcpc as PXE firmware would ask; all events so far.
+    fn lease(&self, events: &Events) -> Vec<String> {
+        let args = ["netns", "exec", &self.client, "busybox", "udhcpc", "-i", "cli", "-n", "-q", "-f"];
+        let pxe = ["-s", "/bin/true", "-V", "PXEClient:Arch:00007:UNDI:003000", "-x", "0x5d:0007"];
+        let ran = run("ip", &[&args[..], &pxe[..]].concat()).unwrap();
+        let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+        assert!(said.contains("lease of 10.77.0.100 obtained"), "{said}");
+        events.words()
     }
 
     fn enter(namespace: &str) {
@@ -115,30 +125,15 @@ fn udhcpc_gets_a_lease_and_a_second_server_is_heard() {
         });
     });
     is_ready.recv().unwrap();
-    let args = [
-        "netns",
-        "exec",
-        &wire.client,
-        "busybox",
-        "udhcpc",
-        "-i",
-        "cli",
-        "-n",
-        "-q",
-        "-f",
-        "-s",
-        "/bin/true",
-    ];
-    let pxe = ["-V", "PXEClient:Arch:00007:UNDI:003000", "-x", "0x5d:0007"];
-    let ran = run("ip", &[&args[..], &pxe[..]].concat()).unwrap();
-    let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
-    assert!(said.contains("lease of 10.77.0.100 obtained"), "{said}");
-    assert!(store.records.lock().unwrap().contains_key(&Ipv4Addr::new(10, 77, 0, 100)));
-    let words = events.words();
+    let words = wire.lease(&events);
     assert!(
         words.iter().any(|w| w.contains("gave 10.77.0.100 for 900 s and boot file installer.efi")),
         "{words:?}"
     );
+    assert!(store.records.lock().unwrap().contains_key(&Ipv4Addr::new(10, 77, 0, 100)));
+    ip(&format!("-n {} link set srv down", wire.server));
+    ip(&format!("-n {} link set srv up", wire.server));
+    wire.lease(&events);
 
     ip(&format!("-n {} addr add 10.77.0.66/24 dev cli", wire.client));
     let namespace = wire.client.clone();
