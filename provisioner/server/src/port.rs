@@ -107,6 +107,8 @@ impl Port {
                 self.tell(from, What::TlsAccepted(audience));
                 self.serve(audience, stream, from, stop).await;
             }
+            // Somebody looked whether the port is open.
+            Ok(Err(error)) if audience.is_none() && error.kind() == std::io::ErrorKind::UnexpectedEof => {}
             Ok(Err(error)) => self.tell(from, What::TlsFailed { audience, why: error.to_string() }),
             Err(_) => {
                 self.tell(from, What::TlsFailed { audience, why: "no complete handshake within 15 s".into() })

@@ -31,8 +31,13 @@ pub(crate) struct Line {
 impl<'s> Play<'s> {
     /// A site that gives the tiny image to all hosts.
     pub(crate) fn open(story: &'s Story) -> Result<Self> {
+        Self::with(story, &["installer-lab", "os-tiny"])
+    }
+
+    /// A site with these bundles.
+    pub(crate) fn with(story: &'s Story, bundles: &[&str]) -> Result<Self> {
         let play = Self::bare(story, "")?;
-        built::add_bundles(&play.site, &["installer-lab", "os-tiny"])?;
+        built::add_bundles(&play.site, bundles)?;
         story.mark("provisioner serves installer and image");
         Ok(play)
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::story::Story;
 use crate::{
-    bios_ipxe, corrupt_chunk, firmware_knocks, install_then_disk_boot, other_tpm, power_cut_mid_write,
+    bios_ipxe, corrupt_chunk, debian_on_nvme, firmware_knocks, install_then_disk_boot, other_tpm, power_cut_mid_write,
     provisioner_killed_mid_install, replayed_quote, rig_breaks_things, secure_boot_accepts_and_refuses,
     server_gone_mid_stream, tampered_installer, uefi_http, uefi_https, uefi_pxe, unknown_host_waits,
     untrusted_tpms, wrong_disks,
@@ -25,6 +25,12 @@ pub(crate) struct Entry {
 
 /// All of them.
 pub(crate) const STORIES: &[Entry] = &[
+    Entry {
+        name: "debian_on_nvme",
+        promise: "the metal installer writes the Debian image to an NVMe disk, and its agent reports",
+        guests: 1,
+        tell: debian_on_nvme::tell,
+    },
     Entry {
         name: "provisioner_killed_mid_install",
         promise: "the provisioner is killed while a host writes: the host finishes and runs",

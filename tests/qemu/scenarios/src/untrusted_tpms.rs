@@ -13,7 +13,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     for (name, tpm, reason) in [
         ("no-tpm", None, "it has none that works"),
         ("bare-tpm", Some(bare), "TPM without a certificate"),
-        ("foreign-tpm", Some(foreign), "root"),
+        ("foreign-tpm", Some(foreign), "chain does not verify"),
     ] {
         let mut machine = play.guest(name)?;
         machine.tpm = tpm;
