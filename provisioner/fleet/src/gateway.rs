@@ -10,7 +10,10 @@ use cairn_contract::{
     Heartbeat, HeartbeatReply, HostId, Inventory, Report, ReportReply, Timestamp, Trouble,
     report::{PhaseTime, ReportKind},
 };
-use cairn_domain::{Event, Fact, Level, Note, State, Subject, fact::plain};
+use cairn_domain::{
+    Event, Fact, Host, Level, Note, State, Subject,
+    fact::{Claim, plain},
+};
 use cairn_store::{Clock, ReadError, ReportError, Reporter, Store};
 
 /// Seconds between heartbeats.
@@ -96,20 +99,25 @@ impl Gateway {
         Ok(HeartbeatReply { next_s: HEARTBEAT_S })
     }
 
-    /// The first inventory of a running host, as a line of its timeline.
-    pub async fn inventory(&self, host: HostId, inventory: &Inventory) -> Result<(), GatewayError> {
-        self.admit(host).await?;
-        let note = Note::new(Level::Info, "agent.inventory", describe(inventory));
-        self.reporter.report(Fact { subject: Subject::Host(host), event: None, note: Some(note) }).await?;
+    /// The inventory of a running host: kept, and a line of its timeline.
+    pub async fn inventory(&self, host: HostId, inventory: Inventory) -> Result<(), GatewayError> {
+        let host = self.admit(host).await?;
+        let note = Some(Note::new(Level::Info, "agent.inventory", describe(&inventory)));
+        // The certificate stands for the EK that proved itself when it was issued.
+        let subject = match (host.ek, inventory.nics.first()) {
+            (Some(ek), Some(nic)) => Subject::Proven(Box::new(Claim { ek, boot_mac: nic.mac, inventory })),
+            _ => Subject::Host(host.id),
+        };
+        self.reporter.report(Fact { subject, event: None, note }).await?;
         Ok(())
     }
 
     /// A certificate lives for a day; the host's state decides each call.
-    async fn admit(&self, host: HostId) -> Result<(), GatewayError> {
-        match self.store.host(host).await?.map(|h| h.state) {
-            Some(State::Running { .. } | State::Silent { .. }) => Ok(()),
-            Some(_) => Err(GatewayError::Forbidden("the host is not running")),
-            None => Err(GatewayError::Forbidden("the host was removed")),
+    async fn admit(&self, host: HostId) -> Result<Host, GatewayError> {
+        let host = self.store.host(host).await?.ok_or(GatewayError::Forbidden("the host was removed"))?;
+        match host.state {
+            State::Running { .. } | State::Silent { .. } => Ok(host),
+            _ => Err(GatewayError::Forbidden("the host is not running")),
         }
     }
 

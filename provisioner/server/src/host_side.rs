@@ -95,7 +95,7 @@ impl HostSide {
             "/host/v1/inventory" => {
                 let host = peer.host.ok_or_else(no_certificate)?;
                 let inventory = read(request).await?;
-                let noted = self.gateway.inventory(host, &inventory).await;
+                let noted = self.gateway.inventory(host, inventory).await;
                 noted.map_or_else(|e| Err(failed(&e)), |()| Ok((StatusCode::NO_CONTENT, Bytes::new())))
             }
             _ => Err(refuse(StatusCode::NOT_FOUND, "no such path")),

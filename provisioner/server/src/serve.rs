@@ -10,7 +10,7 @@ use cairn_netboot::{
     EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate,
 };
 use cairn_store::{Clock, Reporter, Store, SystemClock};
-use cairn_trust::{Attestation, SiteKeys, roots::Roots};
+use cairn_trust::{Attestation, Clocks, SiteKeys, roots::Roots};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -203,6 +203,7 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
         store: shared.store.clone(),
         reporter: Arc::clone(&reporter),
         clock: Arc::clone(&shared.clock),
+        clocks: Clocks::default(),
     };
     let spool = dir.join("spool");
     std::fs::create_dir_all(&spool).context("cannot make the spool directory")?;

@@ -23,6 +23,7 @@ use rustls_pki_types::CertificateDer;
 
 use crate::{
     SiteKeys, ca,
+    clocks::Clocks,
     roots::Roots,
     session::{Refused, Session, class_word, tpm_class},
 };
@@ -53,6 +54,8 @@ pub struct Attestation {
     pub reporter: Arc<dyn Reporter>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The last quote of each TPM.
+    pub clocks: Clocks,
 }
 
 /// The attestation of one TLS connection: its session lives and dies with it.
@@ -207,7 +210,7 @@ impl Exchange {
 
     async fn installer(&self, session: &Session, evidence: &Evidence) -> Result<Verdict, AnyError> {
         let references = self.service.installer_references().await?;
-        let report = match session.appraise(evidence, &self.exporter, &references) {
+        let report = match session.appraise(evidence, &self.exporter, &references, &self.service.clocks) {
             Ok(report) => report,
             Err(refused) => return self.refuse(session, refused).await,
         };
@@ -240,7 +243,7 @@ impl Exchange {
         let claim = Box::new(session.claim.clone());
         let known = self.known(&claim).await?;
         let references = self.service.os_references(known.as_ref()).await?;
-        let appraised = session.appraise(evidence, &self.exporter, &references);
+        let appraised = session.appraise(evidence, &self.exporter, &references, &self.service.clocks);
         let proven = appraised.and_then(|report| Ok((report, session.tls_key(evidence, &self.exporter)?)));
         let (report, key) = match proven {
             Ok(proven) => proven,

@@ -10,10 +10,12 @@
 
 pub mod attestation;
 pub mod ca;
+mod clocks;
 pub mod keys;
 pub mod plan;
 pub mod roots;
 mod session;
 
 pub use attestation::Attestation;
+pub use clocks::Clocks;
 pub use keys::SiteKeys;

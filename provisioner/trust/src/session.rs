@@ -17,7 +17,7 @@ use cairn_evidence::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::keys::random;
+use crate::{clocks::Clocks, keys::random};
 
 /// A challenge that was sent and not answered yet.
 #[derive(Debug)]
@@ -88,11 +88,13 @@ impl Session {
         evidence: &Evidence,
         exporter: &[u8; 32],
         references: &[BootReference],
+        clocks: &Clocks,
     ) -> Result<String, Refused> {
         let quoted = self.quote(evidence, exporter)?;
+        clocks.advance(self.claim.ek, quoted.clock).map_err(|e| Refused::evidence(&e))?;
         let log = (!evidence.event_log.0.is_empty()).then_some(evidence.event_log.0.as_slice());
         match appraise::appraise(&quoted, log, references) {
-            Ok(report) => Ok(describe(&report)),
+            Ok(report) => Ok(describe(&report, quoted.firmware_version)),
             Err(error @ BootRefusal::BootNotMeasured(_)) => Err(Refused(Why::BootNotMeasured(chain(&error)))),
             Err(error) => Err(Refused::evidence(&error)),
         }
@@ -134,10 +136,13 @@ impl Session {
     }
 }
 
-fn describe(report: &BootReport) -> String {
+fn describe(report: &BootReport, tpm_firmware: u64) -> String {
     let phases =
         if report.phases.is_empty() { String::new() } else { format!(", {}", report.phases.join(", ")) };
-    format!("{}, Secure Boot {}{phases}", report.reference, report.secure_boot)
+    format!(
+        "{}, Secure Boot {}, TPM firmware {tpm_firmware:016x}{phases}",
+        report.reference, report.secure_boot
+    )
 }
 
 /// The policy's class of an endorsement.
