@@ -21,6 +21,18 @@ pub(crate) fn bundles() -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The bundle whose file name begins with `name`.
+pub(crate) fn bundle(name: &str) -> Result<PathBuf> {
+    let is_it =
+        |path: &PathBuf| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name));
+    bundles()?.into_iter().find(is_it).with_context(|| format!("no bundle is called {name}"))
+}
+
+/// The installer's program (`CAIRN_INSTALLER_BIN`).
+pub(crate) fn installer() -> Result<PathBuf> {
+    named("CAIRN_INSTALLER_BIN")
+}
+
 /// Gives a site the bundles whose file names begin with one of `names`.
 pub(crate) fn add_bundles(site: &Site<'_>, names: &[&str]) -> Result<()> {
     for bundle in bundles()? {

@@ -3,9 +3,11 @@
 //! A story is a function in a file of its own, listed in `stories.rs`. Each runs in a network of its own; at most two
 //! guests are on at once over all stories. Not `cargo test`: it needs root, QEMU and minutes. `cargo xtask test` runs it.
 
+mod bench;
 mod bios_ipxe;
 mod built;
 mod corrupt_chunk;
+mod debian_on_nvme;
 mod demo;
 mod firmware_knocks;
 mod install_then_disk_boot;
@@ -16,6 +18,7 @@ mod padded;
 mod play;
 mod power_cut_mid_write;
 mod provisioner_killed_mid_install;
+mod reference;
 mod replayed_quote;
 mod report;
 mod rig_breaks_things;
@@ -37,8 +40,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::bench::Output;
 use crate::demo::Afterwards;
 use crate::runner::Options;
 use crate::stories::{Entry, STORIES};
@@ -80,6 +84,24 @@ enum Verb {
         #[arg(long)]
         stay: bool,
     },
+    /// Measures how fast and how small, and prints JSON: installer to reboot beside the reference pipeline, and sizes.
+    Bench {
+        /// What to measure.
+        #[arg(value_enum, default_value_t = Bench::Boot)]
+        what: Bench,
+        /// Prints nothing but JSON; with a file, writes it there.
+        #[arg(long, value_name = "FILE", num_args = 0..=1)]
+        json: Option<Option<PathBuf>>,
+        /// Installations of each kind.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Bench {
+    /// From the installer's first line to the reboot.
+    Boot,
 }
 
 fn main() -> ExitCode {
@@ -112,6 +134,10 @@ fn run(verb: Verb) -> Result<bool> {
         }
         Verb::Demo { json, stay } => {
             demo::show(json.as_deref(), if stay { Afterwards::Stay } else { Afterwards::End })
+        }
+        Verb::Bench { what: Bench::Boot, json, rounds } => {
+            bench::boot(rounds, json.as_ref().map_or(Output::Both, |file| Output::of(file.as_deref())))?;
+            Ok(true)
         }
     }
 }
