@@ -21,6 +21,7 @@ mod event;
 pub mod http;
 pub mod lease;
 mod neighbours;
+mod observer;
 mod scripts;
 mod shelf;
 pub mod tftp;
@@ -28,11 +29,10 @@ pub mod tls;
 
 pub use choice::{Scheme, Site};
 pub use directory::{BootAnswer, BootClient, BootFiles, Directory, DiskWay};
-pub use event::{
-    BootEvent, BootPart, Drops, EventQueue, NoFile, Observer, OtherServer, Service, Severity, What, Who,
-};
+pub use event::{BootEvent, BootPart, NoFile, OtherServer, Service, Severity, What, Who};
 pub use lease::{Lease, LeaseStore, LeaseStoreError, Record};
 pub use neighbours::Neighbours;
+pub use observer::{Drops, EventQueue, Observer};
 pub use shelf::{Artifacts, Blob, Content, Folder, Shelf};
 
 use std::sync::Arc;
