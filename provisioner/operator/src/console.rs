@@ -1,4 +1,4 @@
-//! The console's files, built into the program from `provisioner/console/`. No build step, no inline script (ADR 0006).
+//! The console's files, built into the program from `provisioner/console/`. No build step, no inline script (ADR 0007).
 
 use axum::{
     body::Body,

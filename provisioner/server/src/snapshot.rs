@@ -36,7 +36,7 @@ impl Directory for Current {
             (boot::Answer::Installer, None) => {
                 BootAnswer::AddressOnly(Cow::Borrowed("this site has no installer yet: cairn image add FILE"))
             }
-            (boot::Answer::LocalDisk, _) => BootAnswer::LocalDisk(DiskWay::NoFile),
+            (boot::Answer::LocalDisk, _) => BootAnswer::LocalDisk(DiskWay::default()),
             (boot::Answer::AddressOnly(why), _) => BootAnswer::AddressOnly(Cow::Owned(why.to_string())),
         }
     }
