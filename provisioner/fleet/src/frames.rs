@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 
 use cairn_contract::{Digest, Frame, ImageManifest};
 
-const BLOCK: usize = ImageManifest::BLOCK as usize;
+/// [`ImageManifest::BLOCK`].
+const BLOCK: usize = 4096;
 const MAX_BLOCKS: usize = ImageManifest::MAX_FRAME as usize / BLOCK;
 /// A shorter run of zero blocks stays inside its frame: one more frame costs more than it saves.
 const SHORT_GAP: usize = 16;

@@ -13,7 +13,7 @@ mod snapshot;
 mod tls;
 mod uploads;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use cairn_store::{Clock, SystemClock};
 use clap::{Parser, Subcommand};
@@ -58,7 +58,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Init(args) => {
             let text = init::run(&dir, &args, SystemClock.now())?;
-            println!("{text}");
+            writeln!(std::io::stdout(), "{text}")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve => {

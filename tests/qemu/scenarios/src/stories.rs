@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use crate::story::Story;
 use crate::{
-    bios_ipxe, corrupt_chunk, debian_on_nvme, firmware_knocks, install_then_disk_boot, other_tpm, power_cut_mid_write,
-    provisioner_killed_mid_install, replayed_quote, rig_breaks_things, secure_boot_accepts_and_refuses,
-    server_gone_mid_stream, tampered_installer, uefi_http, uefi_https, uefi_pxe, unknown_host_waits,
-    untrusted_tpms, wrong_disks,
+    bios_ipxe, corrupt_chunk, debian_on_nvme, firmware_knocks, install_then_disk_boot, other_tpm,
+    power_cut_mid_write, provisioner_killed_mid_install, replayed_quote, rig_breaks_things,
+    secure_boot_accepts_and_refuses, server_gone_mid_stream, tampered_installer, uefi_http, uefi_https,
+    uefi_pxe, unknown_host_waits, untrusted_tpms, wrong_disks,
 };
 
 /// One story.
