@@ -11,9 +11,9 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     play.register("old-1")?;
     let machine = play.guest("old-1")?.firmware(Firmware::Bios).netboot(NetBoot::Pxe);
     let guest = machine.start(story.net())?;
-    play.wait_note("old-1", "script.sent", "start the installer", Stage::INSTALLER_BY_IPXE, &guest)?;
-    play.wait_note("old-1", "attest.claimed", "virtual TPM", Stage::INSTALLER_BY_IPXE, &guest)?;
-    play.wait_note("old-1", "attest.refused", "cannot prove what it booted", Stage::ATTESTATION, &guest)?;
+    play.wait_note("old-1", ("script.sent", "start the installer"), Stage::INSTALLER_BY_IPXE, &guest)?;
+    play.wait_note("old-1", ("attest.claimed", "virtual TPM"), Stage::INSTALLER_BY_IPXE, &guest)?;
+    play.wait_note("old-1", ("attest.refused", "cannot prove what it booted"), Stage::ATTESTATION, &guest)?;
     ensure!(play.state("old-1")? == "quarantined", "state: {}", play.state("old-1")?);
     ensure!(play.host("old-1")?["ek"].is_string(), "its identity was not proven");
     Ok(())

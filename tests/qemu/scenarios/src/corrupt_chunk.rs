@@ -23,11 +23,16 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     let machine = play.guest("edge-1")?;
     let disk = Disk::open(&story.folder().join("edge-1.raw"))?;
     let guest = machine.start(story.net())?;
-    let note = play.wait_note("edge-1", "install.failed", "frame", Stage::INSTALLER, &guest)?;
+    let note = play.wait_note("edge-1", ("install.failed", "frame"), Stage::INSTALLER, &guest)?;
     story.mark(note.text);
     ensure!(!has_gpt(&disk)?, "the disk got a partition table");
     std::fs::write(&blob, &sound)?;
     story.mark("the blob is mended; the next attempt finishes");
-    play.wait_note("edge-1", "install.finished", "installed on", Stage::new("second attempt", 60.0), &guest)?;
+    play.wait_note(
+        "edge-1",
+        ("install.finished", "installed on"),
+        Stage::new("second attempt", 60.0),
+        &guest,
+    )?;
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     let guest = machine.start(story.net())?;
     let slow = Stage::new("metal installer", 60.0);
     play.wait_state("edge-1", "installing|first boot|running", slow, &guest)?;
-    let done = play.wait_note("edge-1", "install.finished", "nvme0n1", slow, &guest)?;
+    let done = play.wait_note("edge-1", ("install.finished", "nvme0n1"), slow, &guest)?;
     story.mark(done.text);
     play.wait_state("edge-1", "running", Stage::new("Debian's first boot", 90.0), &guest)?;
     let host = play.host("edge-1")?;

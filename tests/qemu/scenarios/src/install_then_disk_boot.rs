@@ -14,7 +14,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     play.wait_state("edge-1", "installing|first boot|running", Stage::INSTALLER, &guest)?;
     play.wait_state("edge-1", "first boot|running", Stage::WRITE, &guest)?;
     play.wait_state("edge-1", "running", Stage::FIRST_BOOT, &guest)?;
-    play.wait_note("edge-1", "agent.inventory", "MiB of memory", Stage::LOCAL, &guest)?;
+    play.wait_note("edge-1", ("agent.inventory", "MiB of memory"), Stage::LOCAL, &guest)?;
     let host = play.host("edge-1")?;
     ensure!(host["installed"]["image"] == "tiny", "installed: {}", host["installed"]);
     guest.power_cut();

@@ -117,8 +117,7 @@ impl<'s> Play<'s> {
     pub(crate) fn wait_note(
         &self,
         name: &str,
-        code: &str,
-        text: &str,
+        (code, text): (&str, &str),
         stage: Stage,
         guest: &Running,
     ) -> Result<Line> {

@@ -13,7 +13,12 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     ensure!(!midway::has_gpt(&disk)?, "a half-written disk has a partition table");
 
     let guest = machine.start(story.net())?;
-    play.wait_note("edge-1", "install.finished", "installed on", Stage::new("second attempt", 60.0), &guest)?;
+    play.wait_note(
+        "edge-1",
+        ("install.finished", "installed on"),
+        Stage::new("second attempt", 60.0),
+        &guest,
+    )?;
     ensure!(midway::has_gpt(&disk)?, "no partition table after the installation");
     let proofs = play.timeline("edge-1")?.iter().filter(|l| l.text.contains("its installer: ")).count();
     ensure!(proofs == 2, "{proofs} proofs instead of 2");

@@ -17,7 +17,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
 
     play.register("edge-1")?;
     let guest = play.guest("edge-1")?.firmware(firmware()).start(story.net())?;
-    play.wait_note("edge-1", "attest.proven", "Secure Boot on", slow, &guest)?;
+    play.wait_note("edge-1", ("attest.proven", "Secure Boot on"), slow, &guest)?;
     guest.power_cut();
 
     let installers = play.site.json(&["installer", "ls"])?;
@@ -32,7 +32,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     let machine = play.guest("edge-2")?.firmware(firmware());
     play.site.call(&["host", "register", "edge-2", "--mac", &machine.mac])?;
     let guest = machine.start(story.net())?;
-    play.wait_note("edge-2", "file.sent", "installer.efi", slow, &guest)?;
+    play.wait_note("edge-2", ("file.sent", "installer.efi"), slow, &guest)?;
     guest.wait_for("Access Denied|Security Violation", slow)?;
     story.mark("the firmware refused it");
     let claimed = play.timeline("edge-2")?.iter().any(|l| l.code == "attest.claimed");

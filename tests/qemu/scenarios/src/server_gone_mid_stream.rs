@@ -15,7 +15,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     story.mark("25 s without a server");
     ensure!(!midway::has_gpt(&disk)?, "the disk was finished without a server");
     story.net().mend_server()?;
-    let done = play.wait_note("edge-1", "install.finished", "installed on", Stage::WRITE, &guest)?;
+    let done = play.wait_note("edge-1", ("install.finished", "installed on"), Stage::WRITE, &guest)?;
     ensure!(done.text.contains("resumed"), "it was not resumed: {}", done.text);
     let proofs = play.timeline("edge-1")?.iter().filter(|l| l.text.contains("its installer: ")).count();
     ensure!(proofs == 1, "it started again instead of resuming: {proofs} proofs");

@@ -19,7 +19,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     story.mark("the installer's command line is altered");
 
     let guest = play.guest("edge-1")?.start(story.net())?;
-    let note = play.wait_note("edge-1", "attest.refused", "pcr 4", Stage::INSTALLER, &guest)?;
+    let note = play.wait_note("edge-1", ("attest.refused", "pcr 4"), Stage::INSTALLER, &guest)?;
     ensure!(
         note.text.contains("event") && note.text.contains("expected"),
         "it does not name the event: {}",

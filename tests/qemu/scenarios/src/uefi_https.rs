@@ -14,8 +14,8 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     let ca = esl::certificate(&play.site.folder().join("keys/boot-ca.crt"))?;
     let guest = play.guest("edge-1")?.netboot(NetBoot::Http).trust_https(ca).start(story.net())?;
     let slow = Stage::new("installer over HTTPS", 45.0);
-    play.wait_note("edge-1", "tls.accepted", "no elliptic curves", Stage::INSTALLER, &guest)?;
-    play.wait_note("edge-1", "file.sent", "installer.efi", slow, &guest)?;
+    play.wait_note("edge-1", ("tls.accepted", "no elliptic curves"), Stage::INSTALLER, &guest)?;
+    play.wait_note("edge-1", ("file.sent", "installer.efi"), slow, &guest)?;
     play.wait_state("edge-1", "installing|first boot|running", slow, &guest)?;
     Ok(())
 }

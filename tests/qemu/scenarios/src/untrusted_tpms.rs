@@ -20,7 +20,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
         // Known by its address too: a machine without proof is told apart by nothing else.
         play.site.call(&["host", "register", name, "--serial", &machine.serial, "--mac", &machine.mac])?;
         let guest = machine.start(story.net())?;
-        play.wait_note(name, "attest.refused", reason, Stage::INSTALLER, &guest)?;
+        play.wait_note(name, ("attest.refused", reason), Stage::INSTALLER, &guest)?;
         ensure!(!play.host(name)?["ek"].is_string(), "{name} counts as proven");
         guest.power_cut();
     }

@@ -20,7 +20,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
         }
         play.register(name)?;
         let guest = machine.start(story.net())?;
-        play.wait_note(name, "install.failed", reason, SLOW, &guest)?;
+        play.wait_note(name, ("install.failed", reason), SLOW, &guest)?;
         let host = play.host(name)?;
         ensure!(host["state"] == "failed", "{name} is {}", host["state"]);
         ensure!(stick.allocated()? == 0, "the removable disk was written");
