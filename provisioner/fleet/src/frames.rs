@@ -83,11 +83,11 @@ mod tests {
     fn unpack(frames: &[Frame], blob: &[u8], size: usize) -> Vec<u8> {
         let mut out = vec![0; size];
         for f in frames {
-            let packed = &blob[f.at as usize..][..f.len as usize];
+            let packed = &blob[usize::try_from(f.at).unwrap()..][..f.len as usize];
             assert_eq!(Digest::of(packed), f.sha256);
             let raw = zstd::bulk::decompress(packed, f.raw_len as usize).unwrap();
             assert_eq!(Digest::of(&raw), f.raw_sha256);
-            out[f.offset as usize..][..raw.len()].copy_from_slice(&raw);
+            out[usize::try_from(f.offset).unwrap()..][..raw.len()].copy_from_slice(&raw);
         }
         out
     }
