@@ -210,8 +210,9 @@ impl Exchange {
 
     async fn installer(&self, session: &Session, evidence: &Evidence) -> Result<Verdict, AnyError> {
         let references = self.service.installer_references().await?;
-        let report = match session.appraise(evidence, &self.exporter, &references, &self.service.clocks) {
-            Ok(report) => report,
+        let appraised = session.appraise(evidence, &self.exporter, &references, &self.service.clocks);
+        let (level, report) = match appraised.and_then(|boot| boot.judge(self.service.policy.mode)) {
+            Ok(judged) => judged,
             Err(refused) => return self.refuse(session, refused).await,
         };
         let claim = Box::new(session.claim.clone());
@@ -220,8 +221,7 @@ impl Exchange {
             return self.no_image(session, known.as_ref()).await;
         };
         let install = cairn_contract::InstallId(uuid::Uuid::now_v7());
-        let note =
-            Note::new(Level::Good, "attest.proven", format!("proved its TPM and its installer: {report}"));
+        let note = Note::new(level, "attest.proven", format!("proved its TPM and its installer: {report}"));
         let fact = Fact {
             subject: Subject::Proven(claim),
             event: Some(Event::InstallerProven(install)),
@@ -244,13 +244,13 @@ impl Exchange {
         let known = self.known(&claim).await?;
         let references = self.service.os_references(known.as_ref()).await?;
         let appraised = session.appraise(evidence, &self.exporter, &references, &self.service.clocks);
-        let proven = appraised.and_then(|report| Ok((report, session.tls_key(evidence, &self.exporter)?)));
-        let (report, key) = match proven {
+        let judged = appraised.and_then(|boot| boot.judge(self.service.policy.mode));
+        let proven = judged.and_then(|judged| Ok((judged, session.tls_key(evidence, &self.exporter)?)));
+        let ((level, report), key) = match proven {
             Ok(proven) => proven,
             Err(refused) => return self.refuse(session, refused).await,
         };
-        let note =
-            Note::new(Level::Good, "attest.proven", format!("its installed system proved itself: {report}"));
+        let note = Note::new(level, "attest.proven", format!("its installed system proved itself: {report}"));
         let fact =
             Fact { subject: Subject::Proven(claim), event: Some(Event::AgentProven), note: Some(note) };
         let outcome = self.service.reporter.report(fact).await?;
@@ -268,7 +268,7 @@ impl Exchange {
         })
     }
 
-    /// The TPM is proven, what it booted is not: quarantine, or in observe mode a warning.
+    /// The TPM is proven, what it booted is not, or its evidence is forged: quarantine.
     async fn refuse(&self, session: &Session, refused: Refused) -> Result<Verdict, AnyError> {
         let why = refused.0;
         let note = Note::new(Level::Bad, "attest.refused", why.to_string());

@@ -4,7 +4,11 @@ use cairn_contract::{
     Digest, Evidence, SessionKey, Stage, Timestamp,
     attest::{Challenge, is_proof_of_activation, quote_binding},
 };
-use cairn_domain::{Why, fact::Claim, policy::TpmClass};
+use cairn_domain::{
+    Level, Why,
+    fact::Claim,
+    policy::{Mode, TpmClass},
+};
 use cairn_evidence::{
     AkPublic, Proven, Statement,
     appraise::{self, BootReference, BootRefusal, BootReport},
@@ -34,6 +38,28 @@ pub(crate) struct Session {
 /// Refused, for a reason that goes onto the timeline.
 #[derive(Debug)]
 pub(crate) struct Refused(pub(crate) Why);
+
+/// What a proven TPM's measurements say.
+#[derive(Debug)]
+pub(crate) enum Boot {
+    /// One of ours; in words.
+    Believed(String),
+    /// Something else, or nothing that can be told.
+    Refused(Why),
+}
+
+impl Boot {
+    /// What the site makes of it (rule 13): in observe mode a refused boot is recorded and goes on.
+    pub(crate) fn judge(self, mode: Mode) -> Result<(Level, String), Refused> {
+        match (self, mode) {
+            (Self::Believed(report), _) => Ok((Level::Good, report)),
+            (Self::Refused(why), Mode::Observe) => {
+                Ok((Level::Warn, format!("but {why} (this site only observes)")))
+            }
+            (Self::Refused(why), Mode::Enforce) => Err(Refused(why)),
+        }
+    }
+}
 
 impl Refused {
     /// Because of the TPM's identity.
@@ -82,21 +108,23 @@ impl Session {
         )))
     }
 
-    /// Quote, log and measurements (rules 8, 9, 11, 12).
+    /// Quote, log and measurements (rules 8, 9, 11, 12). `Err` is a quote that proves nothing.
     pub(crate) fn appraise(
         &self,
         evidence: &Evidence,
         exporter: &[u8; 32],
         references: &[BootReference],
         clocks: &Clocks,
-    ) -> Result<String, Refused> {
+    ) -> Result<Boot, Refused> {
         let quoted = self.quote(evidence, exporter)?;
         clocks.advance(self.claim.ek, quoted.clock).map_err(|e| Refused::evidence(&e))?;
         let log = (!evidence.event_log.0.is_empty()).then_some(evidence.event_log.0.as_slice());
         match appraise::appraise(&quoted, log, references) {
-            Ok(report) => Ok(describe(&report, quoted.firmware_version)),
-            Err(error @ BootRefusal::BootNotMeasured(_)) => Err(Refused(Why::BootNotMeasured(chain(&error)))),
-            Err(error) => Err(Refused::evidence(&error)),
+            Ok(report) => Ok(Boot::Believed(describe(&report, quoted.firmware_version))),
+            Err(error @ BootRefusal::BootNotMeasured(_)) => {
+                Ok(Boot::Refused(Why::BootNotMeasured(chain(&error))))
+            }
+            Err(error) => Ok(Boot::Refused(Why::EvidenceRefused(chain(&error)))),
         }
     }
 
@@ -171,4 +199,18 @@ pub(crate) fn class_word(class: TpmClass) -> &'static str {
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |e| e.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_boot_goes_on_only_where_the_site_observes() {
+        let refused = || Boot::Refused(Why::EvidenceRefused("pcr 4".into()));
+        assert!(refused().judge(Mode::Enforce).is_err());
+        let (level, text) = refused().judge(Mode::Observe).unwrap();
+        assert!(level == Level::Warn && text.contains("pcr 4"));
+        assert_eq!(Boot::Believed("x".into()).judge(Mode::Enforce).unwrap().0, Level::Good);
+    }
 }
