@@ -234,7 +234,7 @@ fn importer(config: &Config, shared: &Shared) -> Importer {
         plain_http: (config.listen.http != 0).then(|| at(config.listen.http)),
         ca: keys.site_ca.certificate.to_vec().into(),
         signing_key: keys.signing.verifying_key().to_bytes().to_vec().into(),
-        not_before: shared.clock.now(),
+        not_before: keys.created(),
     };
     let site = SiteParts { trust, db_key: keys.db.key.clone(), db_certificate: keys.db.certificate.to_vec() };
     let (store, signing, clock) = (shared.store.clone(), keys.signing.clone(), Arc::clone(&shared.clock));

@@ -150,12 +150,26 @@ impl SiteKeys {
     }
 }
 
+impl SiteKeys {
+    /// When the site was made, as its CA's certificate tells: the same at each start, so that what is composed from it is.
+    pub fn created(&self) -> Timestamp {
+        use x509_cert::{Certificate, der::Decode};
+        let ends = Certificate::from_der(&self.site_ca.certificate)
+            .map_or(0, |c| c.tbs_certificate().validity().not_after.to_unix_duration().as_secs());
+        let ends = i64::try_from(ends).unwrap_or(i64::MAX);
+        Timestamp(ends.saturating_sub(CA_DAYS * 86_400).max(0).saturating_mul(1000))
+    }
+}
+
 /// 32 bytes from the operating system.
 pub fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the kernel's random source is always there on Linux");
     bytes
 }
+
+/// Days that a CA lives.
+const CA_DAYS: i64 = 30 * 365;
 
 enum Use {
     Ca,
@@ -167,7 +181,7 @@ fn self_signed_params(name: &str, now: Timestamp, of: Use) -> CertificateParams 
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = crate::ca::long_ago();
-    params.not_after = moment(now) + time::Duration::days(30 * 365);
+    params.not_after = moment(now) + time::Duration::days(CA_DAYS);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     if matches!(of, Use::Ca) {
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -255,6 +269,7 @@ mod tests {
         SiteKeys::create(&dir, "test", Timestamp(1_790_000_000_000)).unwrap();
         let keys = SiteKeys::load(&dir).unwrap();
         assert_eq!(keys.site_ca.key.algorithm(), &PKCS_ECDSA_P256_SHA256);
+        assert_eq!(keys.created(), Timestamp(1_790_000_000_000));
         for entry in fs::read_dir(&dir).unwrap().map(Result::unwrap) {
             let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
             assert!(entry.path().extension().unwrap() == "crt" || mode == 0o600, "{entry:?} {mode:o}");
