@@ -66,11 +66,16 @@ impl Record {
     pub(crate) fn new(host: &Value, entries: Vec<Entry>, power_on: i64) -> Self {
         let word = |field: &str| host[field].as_str().map(str::to_owned);
         let end = entries.iter().rev().find(|entry| entry.state.is_some()).map_or(power_on, |entry| entry.at);
+        let trouble = || {
+            let mut bad = entries.iter().rev().filter(|entry| matches!(entry.level.as_str(), "warn" | "bad"));
+            bad.next().map(|entry| entry.text.clone())
+        };
         let finished = entries.iter().find(|entry| entry.code == "install.finished");
         Self {
             host: word("name").unwrap_or_default(),
             state: word("state").unwrap_or_default(),
-            why: word("why"),
+            // A host that does not get on without waiting for a person: its last trouble says most.
+            why: word("why").or_else(|| if host["state"] == "running" { None } else { trouble() }),
             next: word("next"),
             seconds: seconds(end.saturating_sub(power_on)),
             phases: phases(&entries, power_on),
@@ -127,6 +132,20 @@ mod tests {
     fn entry(at: i64, code: &str, state: Option<&str>) -> Entry {
         let text = "installed on vda (-, serial edge-1): kernel 2.7 s, write 1.8 s".to_owned();
         Entry { seq: at, at, code: code.into(), text, level: "info".into(), state: state.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_host_that_does_not_get_on_shows_its_last_trouble() {
+        let mut entries =
+            vec![entry(1_000, "attest.claimed", Some("attesting")), entry(2_000, "image.none", None)];
+        entries[1].level = "warn".into();
+        let mut host = serde_json::json!({ "name": "edge-1", "state": "attesting", "why": null });
+        let text = entries[1].text.clone();
+        assert_eq!(Record::new(&host, entries.clone(), 0).why, Some(text));
+        host["why"] = "its TPM is another".into();
+        assert_eq!(Record::new(&host, entries.clone(), 0).why.as_deref(), Some("its TPM is another"));
+        host = serde_json::json!({ "name": "edge-1", "state": "running" });
+        assert_eq!(Record::new(&host, entries, 0).why, None);
     }
 
     #[test]
