@@ -69,7 +69,7 @@ impl Why {
                  host retry NAME"
             }
             Self::BootNotMeasured(_) => {
-                "Boot it by UEFI, or accept unmeasured boots for this site in [attestation]."
+                "Boot it by UEFI. A site with policy.mode = \"observe\" records this and goes on."
             }
             Self::BootStalled | Self::EvidenceStalled => {
                 "Look at the last step on its timeline and at its console."
