@@ -101,7 +101,7 @@ async fn the_snapshot_has_every_host_with_its_addresses() {
     let mut one = spoken("one", "s1", &[2]);
     one.spec.macs = vec![mac(1)];
     let one = insert(&store, one).await;
-    insert(&store, host("two")).await;
+    insert(&store, Host { created: NOW.after_seconds(1), ..host("two") }).await;
     let all = store.all_states().await.unwrap();
     assert_eq!(all.len(), 2);
     assert_eq!((all[0].id, all[0].name.as_str(), &all[0].state), (one.id, "one", &State::Registered));

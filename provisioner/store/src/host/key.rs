@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use cairn_contract::{Digest, Mac};
-use cairn_domain::Host;
+use cairn_domain::{Host, State};
 use sqlx::SqliteConnection;
 
 use crate::{ReadError, row};
@@ -74,6 +74,12 @@ impl fmt::Display for KeyKind {
 }
 
 impl KeySource {
+    /// Which of several hosts with one key is meant: the smallest. What was registered counts before what was learned, and
+    /// a host in quarantine comes last: it may only pretend.
+    pub fn rank(self, state: &State) -> (bool, bool, Self) {
+        (self != Self::Spec, matches!(state, State::Quarantined { .. }), self)
+    }
+
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Spec => "spec",

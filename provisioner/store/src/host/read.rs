@@ -116,10 +116,11 @@ impl Store {
         rows.iter().map(|row| Ok((host_of(row)?, key_of(row)?.source))).collect()
     }
 
-    /// All hosts with their states and keys, by name: the boot services' snapshot.
+    /// All hosts with their states and keys, oldest first: the boot services' snapshot.
     pub async fn all_states(&self) -> Result<Vec<Standing>, ReadError> {
         let mut tx = self.reader().begin().await?;
-        let hosts = sqlx::query("SELECT id, name, state FROM host ORDER BY name").fetch_all(&mut *tx).await?;
+        let hosts =
+            sqlx::query("SELECT id, name, state FROM host ORDER BY created, id").fetch_all(&mut *tx).await?;
         let keys = sqlx::query(
             "SELECT host, kind, value, source FROM host_key WHERE kind IN ('mac', 'uuid') \
              ORDER BY host, source DESC, value",
@@ -139,11 +140,8 @@ impl Store {
     }
 
     async fn best(&self, kind: KeyKind, value: &str) -> Result<Option<Host>, ReadError> {
-        let quarantined = |host: &Host| matches!(host.state, State::Quarantined { .. });
         let found = self.hosts_with(kind, value).await?.into_iter();
-        let rank =
-            |(host, source): &(Host, KeySource)| (*source != KeySource::Spec, quarantined(host), *source);
-        Ok(found.min_by_key(rank).map(|(host, _)| host))
+        Ok(found.min_by_key(|(host, source)| source.rank(&host.state)).map(|(host, _)| host))
     }
 }
 
