@@ -26,7 +26,10 @@ impl Driver {
         let (host, recognition) = match identify(claim, &candidates) {
             Identity::Known(i) => {
                 let mut draft = Draft::of(candidates[i].clone(), self.now());
-                learn(&mut draft, claim);
+                match fact.event {
+                    Some(Event::Refused(_)) => leave_unbound(&mut draft, claim),
+                    _ => learn(&mut draft, claim),
+                }
                 self.advance(&mut draft, fact.event.as_ref(), fact.note.as_ref(), install).await?;
                 (self.save(draft).await?, Recognition::Known)
             }
@@ -131,6 +134,14 @@ fn learn(draft: &mut Draft, claim: &Claim) {
     if first {
         let text = format!("its TPM is known now: {}; no other will be accepted for this host", short(claim));
         draft.line(Some(Note::new(Level::Info, "identity.bound", text)), None);
+    }
+}
+
+/// Software that nobody measured says what names it likes: it teaches nothing, and its TPM does not become the host's.
+fn leave_unbound(draft: &mut Draft, claim: &Claim) {
+    if draft.host().ek.is_none() {
+        let text = format!("its TPM {} is not bound to this host: its evidence was refused", short(claim));
+        draft.line(Some(Note::new(Level::Warn, "identity.unbound", text)), None);
     }
 }
 

@@ -123,6 +123,23 @@ fn a_registered_serial_with_another_tpm_is_quarantined_and_the_host_is_warned() 
 }
 
 #[test]
+fn refused_evidence_binds_no_tpm_to_a_registered_serial() {
+    check(
+        "
+        register rack-1 serial=S1 -> rack-1 registered
+        prove E1 serial=S1 mac=1 refused -> rack-1 quarantined (known)
+        timeline rack-1 ->
+          | host.registered: an operator registered rack-1 [registered]
+          | identity.unbound: its TPM 22249aa61fd2594e is not bound to this host: its evidence was refused
+          | attest: its evidence was refused: PCR 4 differs [quarantined]
+        retry rack-1 -> rack-1 registered
+        prove E2 serial=S1 mac=2 install=1 -> rack-1 installing (known)
+        prove E1 serial=S1 mac=1 install=2 -> s1-22249aa6 quarantined (conflict)
+        ",
+    );
+}
+
+#[test]
 fn a_running_host_that_presents_the_names_of_another_is_cut_off() {
     check(
         "
