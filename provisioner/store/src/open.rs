@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection as _, Sqlite, SqlitePool, Transaction,
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -191,4 +191,39 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // A full disk makes SQLite end a transaction by itself; sqlx counts it as open and refuses the next for ever.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Waits for a rollback that is still under way.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_contract::Timestamp;
+    use cairn_domain::{Level, Note};
+
+    use super::*;
+    use crate::Whose;
+
+    /// On a full disk SQLite ends the transaction by itself; the connection must not be kept as if one were open.
+    #[tokio::test]
+    async fn writing_goes_on_when_a_full_disk_has_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let write =
+            || store.note(Whose::Site, Timestamp(1), Note::new(Level::Info, "test", "x".repeat(2000)));
+        sqlx::query("PRAGMA max_page_count = 40").execute(store.writer()).await.unwrap();
+        let mut full = false;
+        for _ in 0..100 {
+            full |= write().await.is_err();
+        }
+        assert!(full);
+        sqlx::query("PRAGMA max_page_count = 100000").execute(store.writer()).await.unwrap();
+        write().await.unwrap();
+        assert!(!store.site_timeline(0, 100).await.unwrap().is_empty());
+    }
 }
