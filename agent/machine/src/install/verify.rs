@@ -9,8 +9,8 @@ use crate::layout::Layout;
 /// Frames that are read back: at most 24 MiB, about a second on a slow machine.
 const SAMPLE: usize = 6;
 
-/// Reads back the ESP's first frame, the first and last of root A, and others chosen by the installation's id, so that
-/// a disk with a bad area does not pass every time.
+/// Reads back the first frame of all (the ESP's) and the last, and others chosen by the installation's id, so that a disk
+/// with a bad area does not pass every time.
 pub(super) fn sample(
     image: &ImageManifest,
     layout: &Layout,

@@ -9,7 +9,8 @@
 //!                                                                                   |        v
 //!                                                    Silent <--- no heartbeat --- Running <--+
 //! ```
-//! Final until a person acts: `Quarantined`, `Failed`, `Pending`. Every other state has a deadline in its data.
+//! Final until a person acts: `Quarantined`, `Failed`, `Pending`. `Registered` waits for the machine's first sign, `Silent` for
+//! its agent's next one, for as long as it takes. Every other state has a deadline in its data.
 
 mod state;
 mod step;
