@@ -88,7 +88,7 @@ impl Voice {
     pub(crate) fn console_gone(self) {
         say("\n  Console: https://10.77.0.1/ inside the lab's network, which ends now.");
         say(
-            "  To look at it: `demo --stay` keeps the lab up, and opens the console on a port of this machine.",
+            "  To look at it: `cargo xtask demo --stay` keeps the lab up and opens it on a port of this machine.",
         );
     }
 
