@@ -146,6 +146,13 @@ pub enum InstallerCommand {
     },
     /// List installers
     Ls,
+    /// Accept an installer no longer as what a machine booted
+    Retire {
+        /// Flavour, such as metal
+        name: String,
+        /// Version, as installer ls shows it
+        version: String,
+    },
 }
 
 /// What is known of a machine before it is seen.

@@ -180,7 +180,7 @@ fn path(name: &str) -> String {
 }
 
 /// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
     let each = text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") });
     each.collect()

@@ -11,7 +11,7 @@ use hyper::body::Frame;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::{fs::File, io::AsyncReadExt as _};
 
-use crate::{Context, client::Body, context::Format, exit::Failure, show::table};
+use crate::{Context, client::Body, context::Format, exit::Failure, host::escape, show::table};
 
 /// Bytes read from the file at once.
 const CHUNK: usize = 256 << 10;
@@ -69,6 +69,15 @@ pub(crate) async fn installers(cx: &mut Context) -> Result<(), Failure> {
     }
     let words = cx.words();
     cx.line(&table::installers(&page.items, &words))
+}
+
+/// `cairn installer retire`
+pub(crate) async fn retire(cx: &mut Context, name: &str, version: &str) -> Result<(), Failure> {
+    cx.client()?.delete(&format!("/api/v1/installers/{}/{}", escape(name), escape(version))).await?;
+    match cx.format {
+        Format::Json => cx.json(&serde_json::json!({ "retired": name, "version": version })),
+        Format::Text => cx.line(&format!("Retired installer {name} {version}.")),
+    }
 }
 
 /// On stderr, and only on a terminal.

@@ -42,6 +42,9 @@ async fn dispatch(command: Command, cx: &mut Context) -> Result<(), Failure> {
         }
         Command::Image(ImageCommand::Ls) => images::list(cx).await,
         Command::Installer(InstallerCommand::Ls) => images::installers(cx).await,
+        Command::Installer(InstallerCommand::Retire { name, version }) => {
+            images::retire(cx, &name, &version).await
+        }
         Command::Status => site::status(cx).await,
         Command::Console { token } => {
             site::console(cx, if token { site::Wanted::Token } else { site::Wanted::Way })

@@ -11,7 +11,7 @@ use std::{
 use cairn_cli::{Cli, ClientFile, Context};
 use cairn_contract::{Inventory, Timestamp};
 use cairn_domain::{Level, Note, State, Why};
-use cairn_store::{Change, Whose};
+use cairn_store::{Change, Installer, InstallerStanding, Whose};
 use clap::Parser as _;
 use support::Site;
 
@@ -236,4 +236,30 @@ async fn the_site_is_told_at_a_glance() {
     let (out, _, _) = desk.run("console").await;
     assert!(out.contains(&format!("https://{}/", desk.site.addr)) && !out.contains(support::TOKEN), "{out}");
     assert_eq!(desk.run("console --token").await.0, format!("{}\n", support::TOKEN));
+}
+
+#[tokio::test]
+async fn an_installer_is_retired_unless_it_is_served() {
+    let desk = desk().await;
+    for version in ["1-aa", "2-bb"] {
+        let digest = cairn_contract::Digest::of(version.as_bytes());
+        let installer = Installer {
+            flavour: "lab".into(),
+            version: version.into(),
+            created: Timestamp(0),
+            reference: "{}".into(),
+            uki: digest,
+            kernel: digest,
+            initrd: digest,
+            standing: InstallerStanding::Active,
+        };
+        desk.site.store.add_installer(&installer).await.unwrap();
+    }
+    let (_, err, code) = desk.run("installer retire lab 2-bb").await;
+    assert!(code != 0 && err.contains("is served"), "{code} {err}");
+    let (_, err, code) = desk.run("installer retire lab 9").await;
+    assert!(code != 0 && err.contains("There is no installer lab 9."), "{code} {err}");
+    assert_eq!(desk.run("installer retire lab 1-aa").await.0, "Retired installer lab 1-aa.\n");
+    let left = desk.site.store.installers().await.unwrap();
+    assert_eq!(left.iter().map(|i| i.version.as_str()).collect::<Vec<_>>(), ["2-bb"]);
 }

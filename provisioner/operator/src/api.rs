@@ -66,5 +66,6 @@ fn quick() -> Router<App> {
         .route("/machines", get(lists::machines))
         .route("/images", get(lists::images))
         .route("/installers", get(lists::installers))
+        .route("/installers/{name}/{version}", delete(lists::retire_installer))
         .route("/status", get(status::status))
 }

@@ -1,12 +1,15 @@
-//! Short lists: machines that are no host, images, installers.
+//! Short lists: machines that are no host, images, installers; and taking an installer out of use.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
+use cairn_domain::{Fact, Level, Note, Subject, fact::plain};
+use cairn_store::RetireError;
+use http::StatusCode;
 
 use crate::{
     app::App,
     json::Params,
     page::{Cursor, MAX_LIMIT, cut},
-    problem::Problem,
+    problem::{Kind, Problem},
     view::{ImageRow, InstallerRow, Machine, Page},
 };
 
@@ -41,4 +44,28 @@ pub(crate) async fn installers(
     let all = app.store.installers().await.map_err(|e| Problem::internal(&e))?;
     let all = all.into_iter().map(InstallerRow::from).collect();
     Ok(axum::Json(cut(all, &cursor, |i: &InstallerRow| format!("{}@{}", i.name, i.version))?))
+}
+
+/// `DELETE /installers/{name}/{version}`: evidence that names it is refused from now on; what it installed stays.
+pub(crate) async fn retire_installer(
+    State(app): State<App>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let named = format!("installer {} {}", plain(&name, 80), plain(&version, 80));
+    app.store.retire_installer(&name, &version).await.map_err(|error| match error {
+        RetireError::NotFound => Problem::new(
+            Kind::NotFound,
+            format!("There is no {named}."),
+            "See which there are: cairn installer ls",
+        ),
+        RetireError::Active => Problem::new(
+            Kind::WrongState,
+            format!("The {named} is served to machines that boot now."),
+            "Add another first: cairn installer add FILE",
+        ),
+        RetireError::Write(_) => Problem::internal(&error),
+    })?;
+    let note = Note::new(Level::Info, "installer.retired", format!("an operator retired {named}"));
+    app.reporter.observe(Fact { subject: Subject::Site, event: None, note: Some(note) });
+    Ok(StatusCode::NO_CONTENT)
 }

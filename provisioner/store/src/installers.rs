@@ -39,6 +39,20 @@ pub struct Installer {
     pub standing: Standing,
 }
 
+/// Why an installer is not retired.
+#[derive(Debug, thiserror::Error)]
+pub enum RetireError {
+    /// There is none of that flavour and version.
+    #[error("there is no such installer")]
+    NotFound,
+    /// Machines that boot now get it.
+    #[error("this installer is served; add another first")]
+    Active,
+    /// Writing.
+    #[error("cannot write the database")]
+    Write(#[from] WriteError),
+}
+
 impl Store {
     /// Adds an installer, or replaces the one of the same flavour and version.
     /// An active one takes the place of the one that was active.
@@ -69,14 +83,27 @@ impl Store {
         Ok(())
     }
 
-    /// Takes one out of use; the active one is then served no longer.
-    pub async fn retire_installer(&self, flavour: &str, version: &str) -> Result<(), WriteError> {
+    /// Takes an installer out of use: evidence that names it is refused from then on. The one that is served stays.
+    pub async fn retire_installer(&self, flavour: &str, version: &str) -> Result<(), RetireError> {
+        let mut tx = self.begin().await.map_err(WriteError::from)?;
+        let found = sqlx::query("SELECT standing FROM installer WHERE flavour = $1 AND version = $2")
+            .bind(flavour)
+            .bind(version)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(WriteError::from)?;
+        match found.map(|row| row::word(&row, "standing")).transpose().map_err(WriteError::from)? {
+            None => return Err(RetireError::NotFound),
+            Some(Standing::Active) => return Err(RetireError::Active),
+            Some(Standing::Accepted | Standing::Retired) => {}
+        }
         sqlx::query("UPDATE installer SET standing = 'retired' WHERE flavour = $1 AND version = $2")
             .bind(flavour)
             .bind(version)
-            .execute(self.writer())
-            .await?;
-        Ok(())
+            .execute(&mut *tx)
+            .await
+            .map_err(WriteError::from)?;
+        Ok(tx.commit().await.map_err(WriteError::from)?)
     }
 
     /// The one that is served.

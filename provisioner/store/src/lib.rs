@@ -34,7 +34,7 @@ pub use error::{ReadError, WriteError};
 pub use history::{Line, Whose};
 pub use host::{Change, CommitError, HostKey, KeyKind, KeySource, Standing, Write};
 pub use images::{AddImageError, Image};
-pub use installers::{Installer, Standing as InstallerStanding};
+pub use installers::{Installer, RetireError, Standing as InstallerStanding};
 pub use installs::{Install, InstallWrite, NewInstall};
 pub use machines::UnknownMachine;
 pub use open::{OpenError, Store};

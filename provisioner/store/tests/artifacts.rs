@@ -5,7 +5,7 @@ mod setup;
 use std::{io::Write as _, net::Ipv4Addr};
 
 use cairn_contract::Digest;
-use cairn_store::{AddImageError, InstallerStanding, OpenError, Store};
+use cairn_store::{AddImageError, InstallerStanding, OpenError, RetireError, Store};
 use ed25519_dalek::SigningKey;
 use setup::{image, installer};
 
@@ -37,6 +37,8 @@ async fn one_installer_is_active_and_all_but_retired_ones_are_accepted() {
     assert_eq!(store.installers().await.unwrap().len(), 2);
     store.retire_installer("lab", "1").await.unwrap();
     assert_eq!(store.installers().await.unwrap(), [active]);
+    assert!(matches!(store.retire_installer("lab", "2").await, Err(RetireError::Active)));
+    assert!(matches!(store.retire_installer("lab", "3").await, Err(RetireError::NotFound)));
 }
 
 #[tokio::test]
