@@ -10,6 +10,7 @@ use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
     server::WebPkiClientVerifier,
+    version::TLS13,
 };
 
 use crate::port::Configs;
@@ -22,7 +23,8 @@ pub(crate) fn configs(keys: &SiteKeys, address: IpAddr, now: Timestamp) -> anyho
     let mut roots = RootCertStore::empty();
     roots.add(keys.site_ca.certificate.clone())?;
     let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build()?;
-    let host = ServerConfig::builder().with_client_cert_verifier(verifier);
+    // 1.3 only: evidence is bound to the connection by its exporter (RFC 9266).
+    let host = ServerConfig::builder_with_protocol_versions(&[&TLS13]).with_client_cert_verifier(verifier);
     let mut host = host.with_single_cert(chain.clone(), private(&keys.server)).context("host side")?;
     host.alpn_protocols = vec![ALPN_HOST.to_vec()];
     let people = ServerConfig::builder().with_no_client_auth();
