@@ -206,7 +206,7 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
         clocks: Clocks::default(),
     };
     let spool = dir.join("spool");
-    std::fs::create_dir_all(&spool).context("cannot make the spool directory")?;
+    empty(&spool).context("cannot make the spool directory")?;
     let bundles = Bundles { importer: importer(config, shared), spool, boot: Arc::clone(&shared.boot) };
     let token: Digest = std::fs::read_to_string(dir.join(TOKEN_FILE)).context(TOKEN_FILE)?.trim().parse()?;
     let limits = cairn_operator::Limits::default();
@@ -223,6 +223,15 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
         neighbours: Arc::clone(&shared.parts.neighbours),
         gate: DheGate::default(),
     })
+}
+
+/// What a killed server left half uploaded is of no use.
+fn empty(spool: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(spool) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    std::fs::create_dir_all(spool)
 }
 
 fn importer(config: &Config, shared: &Shared) -> Importer {
