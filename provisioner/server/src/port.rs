@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::Router;
 use cairn_netboot::{
     BootEvent, Neighbours, Observer, What,
-    http::BootHttp,
+    http::{BootHttp, Stall},
     tls::{self, Audience, Curves, DheGate},
 };
 use hyper::service::service_fn;
@@ -28,6 +28,10 @@ use crate::host_side::{HostSide, Peer};
 
 const HANDSHAKE: Duration = Duration::from_secs(15);
 const CONNECTIONS: usize = 4096;
+/// Longest silence of a machine; agents speak every 10 s, and a slow TPM makes its keys in less.
+const SILENCE: Duration = Duration::from_secs(120);
+/// Longest silence towards people: the import of a large bundle is quiet.
+const PEOPLE_SILENCE: Duration = Duration::from_secs(900);
 
 /// Who gets which certificate and which demands.
 pub(crate) struct Configs {
@@ -163,7 +167,7 @@ impl Port {
                     async move { Ok::<_, std::convert::Infallible>(port.boot.handle(request, from).await) }
                 });
                 tokio::select! {
-                    ended = http.serve_connection(TokioIo::new(stream), service) => ended,
+                    ended = http.serve_connection(watched(stream, SILENCE), service) => ended,
                     () = stop.cancelled() => Ok(()),
                 }
             }
@@ -177,7 +181,7 @@ impl Port {
                     }
                 });
                 tokio::select! {
-                    ended = http.serve_connection(TokioIo::new(stream), service) => ended,
+                    ended = http.serve_connection(watched(stream, SILENCE), service) => ended,
                     () = stop.cancelled() => Ok(()),
                     () = gone.cancelled() => Ok(()),
                 }
@@ -187,7 +191,7 @@ impl Port {
                     self.people.clone().layer(axum::Extension(axum::extract::ConnectInfo(from))),
                 );
                 tokio::select! {
-                    ended = http.serve_connection_with_upgrades(TokioIo::new(stream), service) => ended,
+                    ended = http.serve_connection_with_upgrades(watched(stream, PEOPLE_SILENCE), service) => ended,
                     () = stop.cancelled() => Ok(()),
                 }
             }
@@ -196,4 +200,9 @@ impl Port {
             tracing::debug!(%from, error, "connection ended");
         }
     }
+}
+
+/// A peer that vanished, or that says nothing, does not keep its place.
+fn watched(stream: TlsStream<TcpStream>, silence: Duration) -> TokioIo<Stall<TlsStream<TcpStream>>> {
+    TokioIo::new(Stall::new(stream, silence))
 }

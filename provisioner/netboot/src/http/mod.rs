@@ -14,3 +14,4 @@ mod stall;
 pub use body::Body;
 pub use handler::BootHttp;
 pub use listener::{BindError, Config, Http, Limits, ServeError};
+pub use stall::Stall;

@@ -12,14 +12,15 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A stream with a limit on silence.
 #[derive(Debug)]
-pub(super) struct Stall<S> {
+pub struct Stall<S> {
     inner: S,
     limit: Duration,
     timer: Pin<Box<Sleep>>,
 }
 
 impl<S> Stall<S> {
-    pub(super) fn new(inner: S, limit: Duration) -> Self {
+    /// Watches `inner`: no byte either way for `limit` is an error.
+    pub fn new(inner: S, limit: Duration) -> Self {
         Self { inner, limit, timer: Box::pin(sleep_until(Instant::now() + limit)) }
     }
 
