@@ -16,6 +16,8 @@ use cairn_domain::{
 };
 use cairn_store::{Clock, ReadError, ReportError, Reporter, Store};
 
+use crate::troubles::Troubles;
+
 /// Seconds between heartbeats.
 const HEARTBEAT_S: u32 = 10;
 /// A heartbeat is made durable at most so often: the deadline of `running` is longer.
@@ -42,12 +44,13 @@ pub struct Gateway {
     reporter: Arc<dyn Reporter>,
     clock: Arc<dyn Clock>,
     heard: Mutex<HashMap<HostId, Timestamp>>,
+    troubles: Mutex<Troubles>,
 }
 
 impl Gateway {
     /// Over a store and the driver.
     pub fn new(store: Store, reporter: Arc<dyn Reporter>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, reporter, clock, heard: Mutex::default() }
+        Self { store, reporter, clock, heard: Mutex::default(), troubles: Mutex::default() }
     }
 
     /// A report of an installer that shows its bearer token.
@@ -76,8 +79,13 @@ impl Gateway {
         })
     }
 
-    /// A claim of trouble before anything was proven: kept on the timeline, never acted upon.
+    /// A claim of trouble before anything was proven: kept on the timeline, never acted upon, and not too often.
     pub fn trouble(&self, trouble: &Trouble) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if !troubles.hear(trouble.boot_mac, self.clock.now()) {
+            return;
+        }
+        drop(troubles);
         let text = format!("it says, unproven: {}", plain(&trouble.text, 1900));
         let subject =
             Subject::Machine { mac: trouble.boot_mac, uuid: Some(trouble.smbios.uuid.to_ascii_lowercase()) };

@@ -13,6 +13,7 @@ pub mod frames;
 pub mod gateway;
 pub mod import;
 mod leash;
+mod troubles;
 
 pub use gateway::Gateway;
 pub use import::{ImportError, Imported, Importer};
