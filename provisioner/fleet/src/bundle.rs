@@ -27,6 +27,9 @@ pub enum BundleError {
     /// The description.
     #[error("the bundle's description is not understood")]
     Description(#[source] serde_json::Error),
+    /// A value that nothing can be stored or shown under.
+    #[error("the bundle's {0}")]
+    Value(&'static str),
     /// A limit.
     #[error("the bundle's member {0} is too large or one too many")]
     Limit(String),
@@ -73,6 +76,25 @@ pub enum Description {
     },
 }
 
+impl Description {
+    /// Operators type and read these values, and the database keeps them.
+    fn check(self) -> Result<Self, BundleError> {
+        let (Self::Installer { flavour: name, version, .. } | Self::Os { name, version, .. }) = &self;
+        if cairn_domain::name::check(name).is_err() {
+            return Err(BundleError::Value("name is not 1 to 63 of a-z, 0-9 and '-'"));
+        }
+        if i64::try_from(*version).is_err() {
+            return Err(BundleError::Value("version is 2^63 or more"));
+        }
+        match &self {
+            Self::Os { os_version, .. } if printable(os_version.as_bytes()) != *os_version => {
+                Err(BundleError::Value("os_version is longer than 100 bytes or has control characters"))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
 /// An opened bundle over a seekable file.
 #[derive(Debug)]
 pub struct Bundle<R> {
@@ -98,7 +120,8 @@ impl<R: Read + Seek> Bundle<R> {
                 }
                 let mut text = Vec::new();
                 entry.read_to_end(&mut text)?;
-                description = Some(serde_json::from_slice(&text).map_err(BundleError::Description)?);
+                let read: Description = serde_json::from_slice(&text).map_err(BundleError::Description)?;
+                description = Some(read.check()?);
             } else if size > MAX_PART || parts.len() >= MAX_PARTS || !entry.header().entry_type().is_file() {
                 return Err(BundleError::Limit(name));
             } else {
@@ -143,4 +166,40 @@ impl<R: Read + Seek> Bundle<R> {
 
 fn printable(name: &[u8]) -> String {
     cairn_domain::fact::plain(&String::from_utf8_lossy(name), 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(description: &serde_json::Value) -> Result<(), BundleError> {
+        let mut tar = tar::Builder::new(Vec::new());
+        let text = description.to_string();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        tar.append_data(&mut header, "image.json", text.as_bytes()).unwrap();
+        Bundle::open(io::Cursor::new(tar.into_inner().unwrap())).map(drop)
+    }
+
+    #[test]
+    fn values_that_could_not_be_kept_or_shown_are_refused() {
+        let with = |key: &str, value: serde_json::Value| {
+            let mut description = serde_json::json!({
+                "kind": "os", "name": "debian", "version": 1, "os_version": "12", "arch": "x86_64", "cmdline": "",
+                "os_release": "", "root_mib": 1, "esp_mib": 64,
+            });
+            description[key] = value;
+            open(&description)
+        };
+        with("version", i64::MAX.into()).unwrap();
+        for (key, value) in [
+            ("version", (1_u64 << 63).into()),
+            ("name", "../x".into()),
+            ("name", "\u{1b}[2J".into()),
+            ("os_version", "\u{1b}[2J".into()),
+            ("os_version", "1".repeat(101).into()),
+        ] {
+            assert!(matches!(with(key, value), Err(BundleError::Value(_))), "{key}");
+        }
+    }
 }

@@ -76,6 +76,7 @@ fn refused(error: ImportError) -> UploadError {
         ImportError::Bundle(_)
         | ImportError::Architecture(_)
         | ImportError::RootTooLarge { .. }
+        | ImportError::Esp(_)
         | ImportError::Compose(_) => UploadError::Malformed(crate::in_words(&error)),
         other => UploadError::Failed(Box::new(other)),
     }
