@@ -75,30 +75,18 @@ fn is_mounted(mountinfo: &str, target: &Path) -> bool {
     mountinfo.lines().filter_map(|l| l.split(' ').nth(4)).any(|at| Path::new(at) == target)
 }
 
-/// Mounts a block device read-only or for writing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing on it is changed.
-    ReadOnly,
-    /// It may be written.
-    ReadWrite,
-}
-
-/// Mounts `device` on `target`, which is made if it is missing.
+/// Mounts `device` read-only on `target`, which is made if it is missing.
 ///
 /// # Errors
 /// As `mount(2)`.
-pub fn mount_device(device: &Path, target: &Path, kind: &str, access: Access) -> Result<(), MountError> {
+pub fn mount_read_only(device: &Path, target: &Path, kind: &str) -> Result<(), MountError> {
     let fail = |source| MountError { target: target.into(), what: device.display().to_string(), source };
     fs::create_dir_all(target).map_err(fail)?;
-    let flags = match access {
-        Access::ReadOnly => MsFlags::MS_RDONLY | MsFlags::MS_NODEV,
-        Access::ReadWrite => MsFlags::MS_NODEV | MsFlags::MS_NOSUID,
-    };
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
     mount(Some(device), target, Some(kind), flags, None::<&str>).map_err(|e| fail(e.into()))
 }
 
-/// Unmounts what [`mount_device`] mounted.
+/// Unmounts what [`mount_read_only`] mounted.
 ///
 /// # Errors
 /// As `umount(2)`.
@@ -170,23 +158,11 @@ pub fn reap() {
     }
 }
 
-/// How the machine ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Start again through the firmware.
-    Reboot,
-    /// Switch off.
-    PowerOff,
-}
-
-/// Flushes all file systems and ends the machine. Returns only on failure (not PID 1's machine to end).
-pub fn end(how: End) -> io::Error {
+/// Flushes all file systems and starts the machine again through its firmware. Returns only on failure (not PID 1's machine
+/// to end).
+pub fn reboot() -> io::Error {
     nix::unistd::sync();
-    let mode = match how {
-        End::Reboot => RebootMode::RB_AUTOBOOT,
-        End::PowerOff => RebootMode::RB_POWER_OFF,
-    };
-    match kernel_reboot(mode) {
+    match kernel_reboot(RebootMode::RB_AUTOBOOT) {
         Ok(never) => match never {},
         Err(e) => e.into(),
     }

@@ -287,12 +287,16 @@ impl Exchange {
             .image_of(host)
             .unwrap_or_else(|| "none is named, and default_image is not set".into());
         let why = Why::NoImage(name);
-        let note = Note::new(Level::Warn, "install.no_image", format!("{why}. {}", why.next()));
+        let next = host.map_or_else(|| why.next().to_owned(), |h| why.next().replace("NAME", &h.spec.name));
+        let note = Note::new(Level::Warn, "install.no_image", format!("{why}. {next}"));
         let fact =
             Fact { subject: Subject::Proven(Box::new(session.claim.clone())), event: None, note: Some(note) };
         let outcome = self.service.reporter.report(fact).await?;
         match outcome.recognition {
-            Some(Recognition::Known) | None => Ok(ask_again(&why.to_string())),
+            // A person has to add one: asking often only fills the timeline.
+            Some(Recognition::Known) | None => {
+                Ok(Verdict::Wait { why: why.to_string(), retry_after_s: REFUSED_AGAIN_S })
+            }
             Some(Recognition::New | Recognition::Conflict) => Ok(outcome
                 .host
                 .map_or_else(|| ask_again("unknown"), |h| verdict_by_state(&h, outcome.recognition))),

@@ -6,8 +6,8 @@ use super::InstallError;
 use crate::disk::{Buffer, Target};
 use crate::layout::Layout;
 
-/// Frames that are read back: at most 24 MiB, about a second on a slow machine.
-const SAMPLE: usize = 6;
+/// Frames that are read back: at most 16 MiB, half a second on a slow machine.
+const SAMPLE: usize = 4;
 
 /// Reads back the first frame of all (the ESP's) and the last, and others chosen by the installation's id, so that a disk
 /// with a bad area does not pass every time.
