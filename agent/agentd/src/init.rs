@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use cairn_contract::inventory::NicInfo;
 use cairn_machine::net::{self, Lease, dhcp};
-use cairn_machine::start::{self, End};
+use cairn_machine::start;
 
 use crate::service;
 
@@ -25,7 +25,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 /// PID 1 must not end.
 pub(crate) fn reboot() {
     std::thread::sleep(COUNTDOWN);
-    let error = start::end(End::Reboot);
+    let error = start::reboot();
     tracing::error!("the machine does not reboot: {error}");
 }
 

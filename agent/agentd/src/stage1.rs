@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use cairn_contract::HostFile;
 use cairn_machine::modules::Modules;
 use cairn_machine::slots::{self, Installed, Slot};
-use cairn_machine::start::{self, Access, CommandLine};
+use cairn_machine::start::{self, CommandLine};
 
 /// Only the initramfs has it at this place.
 const SITE: &str = "/cairn/site.json";
@@ -35,7 +35,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         _ => Slot::A,
     };
     let installed = wait_for_disk(slot)?;
-    start::mount_device(&installed.root, Path::new(ROOT), "erofs", Access::ReadOnly)?;
+    start::mount_read_only(&installed.root, Path::new(ROOT), "erofs")?;
     hand_over(&installed, slot)?;
     tracing::info!("starting the system on {}", installed.root.display());
     match start::switch_root(Path::new(ROOT), "/sbin/init", &[])? {}
@@ -87,7 +87,7 @@ fn hand_over(installed: &Installed, slot: Slot) -> anyhow::Result<()> {
 
 fn host_file(installed: &Installed) -> anyhow::Result<(Vec<u8>, HostFile)> {
     let at = Path::new("/run/cairn/esp");
-    start::mount_device(&installed.esp, at, "vfat", Access::ReadOnly)?;
+    start::mount_read_only(&installed.esp, at, "vfat")?;
     let bytes = fs::read(at.join("cairn/host.json")).context("cannot read cairn/host.json");
     start::unmount(at)?;
     let _ = fs::remove_dir(at);

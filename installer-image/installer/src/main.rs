@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use cairn_contract::SiteTrust;
 use cairn_contract::report::{FailureKind, Phase};
-use cairn_machine::start::{self, End};
+use cairn_machine::start;
 use cairn_machine::{clock, console};
 
 use attest::Outcome;
@@ -66,7 +66,7 @@ fn reboot_after(countdown: Duration) {
         tracing::info!("rebooting in {} s", countdown.as_secs());
         std::thread::sleep(countdown);
     }
-    let error = start::end(End::Reboot);
+    let error = start::reboot();
     // PID 1 must not end: the kernel would panic. Its `panic=` reboots as well, so nothing better is left.
     tracing::error!("the machine does not reboot: {error}");
 }

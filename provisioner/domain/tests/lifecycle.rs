@@ -151,7 +151,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 proptest! {
     #[test]
     fn without_a_person_a_stopped_host_never_runs(events in prop::collection::vec((any_event(), 0_u32..1000), 0..40)) {
-        let mut story = Story::new(State::Quarantined { why: Why::Operator });
+        let mut story = Story::new(State::Quarantined { why: Why::OtherTpm("a".into()) });
         for (event, wait) in events {
             story.wait(wait).tell(event, "quarantined");
         }

@@ -142,8 +142,8 @@ mod tests {
             State::FirstBoot { install, until },
             State::Running { until },
             State::Silent { since: until },
-            State::Quarantined { why: Why::Operator },
-            State::Failed { why: Why::Operator },
+            State::Quarantined { why: Why::BootStalled },
+            State::Failed { why: Why::BootStalled },
         ];
         assert_eq!(states.each_ref().map(State::word), ORDER);
     }

@@ -46,9 +46,6 @@ pub enum Why {
     /// No image is assigned or the image is gone.
     #[error("no OS image is assigned that exists: {0}")]
     NoImage(String),
-    /// A person said so.
-    #[error("an operator stopped it")]
-    Operator,
 }
 
 impl Why {
@@ -83,7 +80,6 @@ impl Why {
                 "Check that the disk comes before the network in its boot order, and look at its console."
             }
             Self::NoImage(_) => "Add one with: cairn image add FILE, then: cairn host retry NAME",
-            Self::Operator => "cairn host retry NAME",
         }
     }
 }

@@ -83,11 +83,6 @@ impl Running {
         self.qmp()?.execute("system_reset", Value::Null).map(drop)
     }
 
-    /// Presses its power button: ACPI, if its system listens.
-    pub fn press_power(&self) -> Result<(), QmpError> {
-        self.qmp()?.execute("system_powerdown", Value::Null).map(drop)
-    }
-
     /// QEMU's word for what it does: `running`, `paused`, `shutdown`...
     pub fn status(&self) -> Result<String, QmpError> {
         let answer = self.qmp()?.execute("query-status", Value::Null)?;

@@ -67,14 +67,6 @@ impl Tpm {
         Self { folder: folder.to_owned() }
     }
 
-    /// A copy of its state in another folder, as a thief of flash chips would make. The guest must be off.
-    pub fn clone_to(&self, folder: &Path) -> Result<Self, TpmError> {
-        fs::create_dir_all(folder).map_err(|source| TpmError::file(folder, source))?;
-        let state = self.folder.join("tpm2-00.permall");
-        fs::copy(&state, folder.join("tpm2-00.permall")).map_err(|source| TpmError::file(&state, source))?;
-        Ok(Self::open(folder))
-    }
-
     fn make(folder: &Path, ca: Option<&TpmCa>) -> Result<Self, TpmError> {
         fs::create_dir_all(folder).map_err(|source| TpmError::file(folder, source))?;
         manufacture(folder, ca)?;
