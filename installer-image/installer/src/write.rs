@@ -38,19 +38,19 @@ pub(crate) async fn carry_out(
     tracing::info!("installing {name} on {}", disk.describe());
     let target = Arc::new(Target::open(&disk)?);
     let job = Arc::new(Job::plan(image, plan.install, &target)?);
-    blocking(&job, &target, Job::prepare).await?;
-    phases.end(Phase::Prepare);
-
+    // From here on: a large disk takes minutes to discard, and silence would pass for a stalled installer.
     let watch = Arc::new(Watch::default());
     let mut telling = JoinSet::new();
     telling.spawn(tell(watch.clone()));
+    blocking(&job, &target, Job::prepare).await?;
+    phases.end(Phase::Prepare);
+
     let source = match site.plain_http {
         Some(plain) => FrameSource::Plain(plain),
         None => FrameSource::Tls(site.server, network.trust.clone()),
     };
     let mut frames = Frames::new(source, blob);
     job.write(target.clone(), &mut frames, watch.clone()).await?;
-    drop(telling);
     phases.end(Phase::Write);
 
     blocking(&job, &target, Job::verify).await?;
@@ -61,6 +61,7 @@ pub(crate) async fn carry_out(
     blocking(&job, &target, move |job, target| job.finish(target, &files)).await?;
     phases.end(Phase::Finish);
 
+    drop(telling);
     let disk = disk.describe();
     report_end(ReportKind::Finished { disk, phases: phases.all(), resumed: watch.resumed() }).await;
     Ok(())
@@ -97,7 +98,8 @@ async fn tell(watch: Arc<Watch>) {
     loop {
         sleep(EVERY).await;
         let (done, total) = watch.progress();
-        match reporter.send(ReportKind::Progress { phase: Phase::Write, done, total }).await {
+        let phase = if total == 0 { Phase::Prepare } else { Phase::Write };
+        match reporter.send(ReportKind::Progress { phase, done, total }).await {
             Ok(ReportReply::Continue) => {}
             Ok(ReportReply::Stop { why }) => {
                 tracing::warn!("the provisioner stops this installation: {why}");
