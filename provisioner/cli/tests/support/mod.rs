@@ -1,7 +1,6 @@
 //! A real server over TLS on loopback: the operator's router with a real store and driver.
 #![allow(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
-#[path = "../../../operator/tests/support/tls.rs"]
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc};
