@@ -7,6 +7,7 @@ mod host_side;
 mod init;
 mod leases;
 mod notes;
+mod places;
 mod port;
 mod serve;
 mod snapshot;

@@ -24,10 +24,15 @@ use tokio::{
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::host_side::{HostSide, Peer};
+use crate::{
+    host_side::{HostSide, Peer},
+    places::{Place, Places},
+};
 
 const HANDSHAKE: Duration = Duration::from_secs(15);
 const CONNECTIONS: usize = 4096;
+/// Of one address; a browser, or machines behind one router, need fewer.
+const OF_ONE_ADDRESS: usize = 256;
 /// Longest silence of a machine; agents speak every 10 s, and a slow TPM makes its keys in less.
 const SILENCE: Duration = Duration::from_secs(120);
 /// Longest silence towards people: the import of a large bundle is quiet.
@@ -70,6 +75,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::default();
     let mut tasks = JoinSet::new();
     loop {
         let permit = tokio::select! {
@@ -83,8 +89,10 @@ pub(crate) async fn run(
         };
         match accepted {
             Ok((tcp, from)) => {
+                // One too many is closed without a word; a line for each could only flood the timeline.
+                let Some(place) = places.take(from.ip(), OF_ONE_ADDRESS) else { continue };
                 let (port, stop) = (Arc::clone(&port), stop.child_token());
-                tasks.spawn(async move { port.connection(tcp, from, stop, permit).await });
+                tasks.spawn(async move { port.connection(tcp, from, stop, (permit, place)).await });
             }
             // Out of descriptors, or a client that left: neither ends the service.
             Err(error) => {
@@ -103,7 +111,7 @@ impl Port {
         tcp: TcpStream,
         from: SocketAddr,
         stop: CancellationToken,
-        _room: OwnedSemaphorePermit,
+        _room: (OwnedSemaphorePermit, Place),
     ) {
         let mut audience = None;
         match tokio::time::timeout(HANDSHAKE, self.handshake(tcp, from, &mut audience)).await {
@@ -160,6 +168,11 @@ impl Port {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
         http.http2().timer(TokioTimer::new()).max_concurrent_streams(64);
+        // Without the look at the first bytes, HTTP/1.1 bounds the wait for them from the start.
+        let http = match stream.get_ref().1.alpn_protocol() {
+            Some(b"http/1.1") | None => http.http1_only(),
+            Some(_) => http,
+        };
         let ended = match audience {
             Audience::Firmware { .. } => {
                 let service = service_fn(|request| {
@@ -191,7 +204,7 @@ impl Port {
                     self.people.clone().layer(axum::Extension(axum::extract::ConnectInfo(from))),
                 );
                 tokio::select! {
-                    ended = http.serve_connection_with_upgrades(watched(stream, PEOPLE_SILENCE), service) => ended,
+                    ended = http.serve_connection(watched(stream, PEOPLE_SILENCE), service) => ended,
                     () = stop.cancelled() => Ok(()),
                 }
             }
