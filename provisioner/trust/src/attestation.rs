@@ -22,7 +22,9 @@ use cairn_store::{Clock, Recognition, Reporter, Store};
 use rustls_pki_types::CertificateDer;
 
 use crate::{
-    SiteKeys, ca,
+    SiteKeys,
+    bounded::bounded,
+    ca,
     clocks::Clocks,
     roots::Roots,
     session::{Refused, Session, class_word, tpm_class},
@@ -101,7 +103,7 @@ impl Attestation {
                 class_word(class)
             ))));
         }
-        Ok(Claimed { ek, ak, what: format!("{}{maker}", class_word(class)) })
+        Ok(Claimed { ek, ak, class, what: format!("{}{maker}", class_word(class)) })
     }
 
     /// The image that this host would get.
@@ -117,6 +119,7 @@ impl Attestation {
 struct Claimed {
     ek: ek::EkPublic,
     ak: AkPublic,
+    class: TpmClass,
     what: String,
 }
 
@@ -151,11 +154,17 @@ impl Exchange {
         let claim = Claim {
             ek: cairn_contract::Digest(claimed.ek.spki_sha256().0),
             boot_mac: hello.boot_mac,
-            inventory: hello.inventory.clone(),
+            inventory: bounded(hello.inventory.clone()),
         };
         let known = self.known(&claim).await.map_err(|error| unavailable(error.as_ref()))?;
         if let Some(wait) = known.as_ref().and_then(not_now) {
             return Err(wait);
+        }
+        let is_expected = known.as_ref().is_some_and(|host| host.spec.ek == Some(claim.ek));
+        if claimed.class == TpmClass::NoCertificate && !is_expected {
+            // Nobody vouches for it, so anybody could have made it: a name it claims introduces nobody.
+            let text = format!("it has no certificate, and no host is registered with its EK {}", claim.ek);
+            return Err(refuse(Refused(Why::TpmRefused(text))));
         }
         let note = Note::new(
             Level::Info,

@@ -9,6 +9,7 @@
 //! how evidence is checked (cairn-evidence).
 
 pub mod attestation;
+mod bounded;
 pub mod ca;
 mod clocks;
 pub mod keys;

@@ -1,7 +1,9 @@
 //! A host that cheats with a true TPM: an old quote for a new challenge, then an event log that its PCRs do not tell. No
 //! guest is needed: the story speaks the protocol itself, with a real swtpm and over real TLS.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,12 +25,13 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     for (name, cheat, reason) in [
         ("replayer", replay as Cheat, "nonce"),
         ("wrong-nonce", wrong_nonce, "nonce"),
-        ("liar", lie, "never extended"),
+        ("liar", lie, "the event log replays to"),
     ] {
         play.register(name)?;
         let folder = story.folder().join(name);
         Tpm::certified(&folder, &story.tpm_ca()?)?;
         let _swtpm = Swtpm::start(&folder)?;
+        measure_something(&folder.join("raw.sock"))?;
         let prover = Prover::new(Hands::over(Box::new(Socket::connect(&folder.join("raw.sock"))?)))?;
         let verdict = story.net().inside(|| speak(&play, name, &prover, cheat))??;
         let Verdict::Refused { why, .. } = &verdict else { bail!("{name} got {verdict:?}") };
@@ -51,7 +54,7 @@ fn wrong_nonce(_: Evidence, new: Evidence) -> Evidence {
     new
 }
 
-/// A log of a machine that booted well, beside the PCRs of a TPM that saw no boot at all.
+/// A log of a machine that booted well, beside the PCRs of one that did not.
 fn lie(_: Evidence, new: Evidence) -> Evidence {
     let log = include_bytes!("../data/eventlog.bin");
     Evidence { event_log: Hex(log.to_vec()), ..new }
@@ -95,6 +98,19 @@ fn hello(name: &str, prover: &Prover) -> Hello {
         inventory: Inventory { smbios, ..Inventory::default() },
         tpm: Some(prover.claim().clone()),
     }
+}
+
+/// TPM2_PCR_Extend of PCR 4 (TPM 2.0 Part 3, 22.2) with a digest of no image of ours, as a boot would.
+fn measure_something(socket: &Path) -> Result<()> {
+    let mut command = vec![0x80, 2, 0, 0, 0, 65, 0, 0, 1, 0x82, 0, 0, 0, 4];
+    command.extend([0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0x0b]);
+    command.extend([0x5a; 32]);
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(&command)?;
+    let mut answer = [0; 19];
+    stream.read_exact(&mut answer)?;
+    ensure!(answer[6..10] == [0; 4], "swtpm refused TPM2_PCR_Extend: {answer:?}");
+    Ok(())
 }
 
 /// A TPM that answers on a socket of its own; ends on drop.
