@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn a_mebibyte_of_claims_becomes_little_and_a_real_one_stays() {
         let nic = serde_json::json!({ "name": "e".repeat(1000), "mac": "02:00:00:00:00:01" });
-        let disk = serde_json::json!({ "name": "sda", "size": 1, "transport": "sata", "serial": "\u{1b}[2J" });
+        let disk =
+            serde_json::json!({ "name": "sda", "size": 1, "transport": "sata", "serial": "\u{1b}[2J" });
         let many = serde_json::json!({
             "smbios": { "serial": "S".repeat(100_000), "uuid": "u".repeat(100_000) },
             "nics": vec![nic; 9000], "disks": vec![disk.clone(); 9000],
