@@ -49,7 +49,7 @@ pub enum Command {
     /// Hosts of this site
     #[command(subcommand)]
     Host(HostCommand),
-    /// Machines that knocked and are no host
+    /// Machines that asked to boot and are no host yet
     #[command(subcommand)]
     Machine(MachineCommand),
     /// OS images
@@ -120,7 +120,7 @@ pub enum HostCommand {
 /// `cairn machine ...`
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum MachineCommand {
-    /// List them
+    /// List them; one that proves its TPM becomes a pending host
     Ls,
 }
 
@@ -139,7 +139,7 @@ pub enum ImageCommand {
 /// `cairn installer ...`
 #[derive(Debug, Subcommand)]
 pub enum InstallerCommand {
-    /// The same as image add
+    /// The same as `image add`
     Add {
         /// A .cairn file
         file: PathBuf,

@@ -29,7 +29,9 @@ impl From<CallError> for Failure {
             CallError::Unreachable { url, source } => Self {
                 code: 5,
                 text: format!("cannot reach {url}: {}", self::chain(source.as_ref())),
-                next: "Is `cairn serve` running there? Its log says what it listens on.".to_owned(),
+                next: "Is `cairn serve` running there? Its log says what it listens on. If the certificate is wrong, another \
+                       site answers, or client.json is of an older one."
+                    .to_owned(),
             },
             CallError::Refused(problem) => {
                 let code = match problem.status {

@@ -150,7 +150,8 @@ fn done(cx: &mut Context, host: &HostDetail, what: &str) -> Result<(), Failure> 
         return cx.json(host);
     }
     let (name, state) = (&host.row.name, cx.words().state(&host.row.state));
-    cx.line(&format!("{what} {name}, now {state}. It goes on at its next boot from the network."))
+    cx.line(&format!("{what} {name}, now {state}."))?;
+    cx.line("It goes on at its next boot from the network; an installer that waits goes on by itself.")
 }
 
 /// `cairn host rm`
