@@ -70,9 +70,16 @@ pub(crate) fn run(dir: &Path, args: &Args, now: Timestamp) -> anyhow::Result<Str
         .context("cannot write the operator's client file")?;
     // Last: its presence says that init is done.
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    let doubt = if args.tpm_roots.is_empty() {
+        "\n\nNo --tpm-root was given: no machine can prove its TPM until `roots` in cairn.toml names its maker's CA."
+    } else {
+        ""
+    };
     Ok(format!(
-        "Site {} is ready in {1}.\n\nNext:\n  cairn serve --data {1}\n  cairn image add INSTALLER.cairn\n  cairn image add OS.cairn\n  \
-         cairn host register NAME --serial SERIAL\n\nThe console is at {url}; `cairn console` tells how to log in.",
+        "Site {} is ready in {1}.\n\nNext, with CAIRN_DATA={1} set, or --data {1}:\n  cairn serve\n  \
+         cairn image add INSTALLER.cairn\n  cairn image add OS.cairn\n  \
+         cairn host register NAME --serial SERIAL --image IMAGE\n\n\
+         The console is at {url}; `cairn console` tells how to log in.{doubt}",
         args.site,
         dir.display(),
     ))
@@ -89,15 +96,18 @@ fn config_text(args: &Args) -> anyhow::Result<String> {
     if let (Some(interface), Some(subnet), Some(pool)) =
         (&args.dhcp_interface, &args.dhcp_subnet, &args.dhcp_pool)
     {
-        let (first, last) = pool.split_once('-').context("--dhcp-pool: FIRST-LAST")?;
+        let (first, last) =
+            pool.split_once('-').context("--dhcp-pool: two addresses, such as 10.77.0.100-10.77.0.199")?;
         let (first, last): (IpAddr, IpAddr) = (first.trim().parse()?, last.trim().parse()?);
         writeln!(
             text,
             "\n# DHCP is answered on this interface only.\n[dhcp]\ninterface = {interface:?}\nsubnet = {subnet:?}\npool = [\"{first}\", \"{last}\"]"
         )?;
     }
-    let roots: Vec<PathBuf> =
-        args.tpm_roots.iter().map(fs::canonicalize).collect::<Result<_, _>>().context("--tpm-root")?;
+    let whole = |path: &PathBuf| {
+        fs::canonicalize(path).with_context(|| format!("--tpm-root: cannot read {}", path.display()))
+    };
+    let roots: Vec<PathBuf> = args.tpm_roots.iter().map(whole).collect::<Result<_, _>>()?;
     for root in &roots {
         let pem = fs::read(root)?;
         if rustls_pki_types::CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).next().is_none() {

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("cairn: {error:#}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

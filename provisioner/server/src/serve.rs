@@ -152,8 +152,8 @@ async fn start_boot_services(
     if config.listen.tftp != 0 {
         let at = SocketAddr::new(config.address.into(), config.listen.tftp);
         let mtu = config.dhcp.as_ref().map(|d| tftp::interface_mtu(&d.interface)).transpose();
-        let tftp =
-            tftp::Config { mtu: mtu.context("dhcp.interface")?.unwrap_or(1500), ..tftp::Config::usual(at) };
+        let mtu = mtu.context("cannot use dhcp.interface of cairn.toml (`ip link` shows which there are)")?;
+        let tftp = tftp::Config { mtu: mtu.unwrap_or(1500), ..tftp::Config::usual(at) };
         let tftp = tftp.bind(shared.parts.clone()).await?;
         let stop = stop.clone();
         tasks.spawn(async move { Ok(tftp.run(stop).await?) });
