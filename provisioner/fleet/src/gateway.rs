@@ -168,9 +168,9 @@ fn timings(phases: &[PhaseTime]) -> String {
 fn describe(inventory: &Inventory) -> String {
     let disks: u64 = inventory.disks.iter().map(|d| d.size).sum();
     format!(
-        "the agent reports {} ({} CPUs), {} MiB of memory, {} disks with {} GiB, {} network interfaces, kernel {}",
-        plain(&inventory.cpu_model, 80),
+        "the agent reports {} x {}, {} MiB of memory, disks: {} with {} GiB, network interfaces: {}, kernel {}",
         inventory.cpu_count,
+        plain(&inventory.cpu_model, 80),
         inventory.memory >> 20,
         inventory.disks.len(),
         disks >> 30,

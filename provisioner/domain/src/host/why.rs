@@ -79,7 +79,10 @@ impl Why {
             Self::FirstBootSilent => {
                 "Check that the disk comes before the network in its boot order, and look at its console."
             }
-            Self::NoImage(_) => "Add one with: cairn image add FILE, then: cairn host retry NAME",
+            Self::NoImage(_) => {
+                "Add it with: cairn image add FILE; the machine asks again by itself. Or name another: default_image in cairn.toml, \
+                 or remove the record and register it with --image."
+            }
         }
     }
 }
