@@ -4,14 +4,14 @@ import { h, icon } from "./dom.js";
 
 export const STATES = {
   "pending": { tone: "ask", path: "M6 6a2 2 0 1 1 2.8 1.8c-.6.3-.8.7-.8 1.4M8 11.5v.1", hint: "waits for you to accept it" },
-  "registered": { tone: "idle", path: "M4.5 2.5h7v11L8 11l-3.5 2.5z", hint: "expected, not seen yet" },
+  "registered": { tone: "idle", path: "M4.5 2.5h7v11L8 11l-3.5 2.5z", hint: "is expected; not seen yet" },
   "booting": { tone: "busy", path: "M8 2.5v5M4.8 4.6a5 5 0 1 0 6.4 0", hint: "boots from the network" },
   "attesting": { tone: "busy", path: "M8 2l5 2v4c0 3-2 5-5 6-3-1-5-3-5-6V4z", hint: "proves what it is" },
   "installing": { tone: "busy", path: "M8 2.5v7M5 7l3 3 3-3M3 13h10", hint: "writes its disk" },
   "first boot": { tone: "busy", path: "M12.7 6A5 5 0 1 0 13 8.6M13 3v3.2H9.8", hint: "starts its installed system" },
   "running": { tone: "good", path: "M3.5 8.5l3 3 6-7", hint: "proved itself and reports" },
   "silent": { tone: "warn", path: "M2.5 6a8 8 0 0 1 8-2M5 9a5 5 0 0 1 3-1M8 12v.1M3 3l10 10", hint: "stopped reporting" },
-  "quarantined": { tone: "bad", path: "M4 7.5h8v6H4zM5.5 7.5v-2a2.5 2.5 0 0 1 5 0v2", hint: "its evidence did not hold" },
+  "quarantined": { tone: "bad", path: "M4 7.5h8v6H4zM5.5 7.5v-2a2.5 2.5 0 0 1 5 0v2", hint: "showed evidence that did not hold" },
   "failed": { tone: "bad", path: "M4 4l8 8M12 4l-8 8", hint: "cannot go on by itself" },
 };
 
