@@ -39,16 +39,21 @@ impl Note {
     }
 }
 
-/// `text` without control characters and at most `max` bytes: safe on a console and in a log line.
+/// `text` without control and unseen characters and at most `max` bytes: safe on a console and in a log line.
 pub fn plain(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max));
     for c in text.chars() {
         if out.len() + c.len_utf8() > max {
             break;
         }
-        out.push(if c.is_control() { ' ' } else { c });
+        out.push(if c.is_control() || is_unseen(c) { ' ' } else { c });
     }
     out
+}
+
+/// Zero-width and direction-changing characters (Unicode Cf): they make one text look like another.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What a machine says of itself; its EK is proven when the claim came through attestation.
@@ -89,4 +94,15 @@ pub struct Fact {
     pub event: Option<Event>,
     /// What people read; absent for what repeats all the time, such as a heartbeat.
     pub note: Option<Note>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_cannot_hide_or_turn_around() {
+        assert_eq!(plain("a\u{202e}b\u{200b}c\x1b[31md\n", 100), "a b c [31md ");
+        assert_eq!(plain("äöü", 3), "ä");
+    }
 }

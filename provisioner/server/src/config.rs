@@ -107,7 +107,7 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         cairn_domain::name::check(&self.site).context("site: like a host name")?;
         ensure!(self.listen.tls != 0, "listen.tls: the TLS port cannot be switched off");
         ensure!(!self.address.is_unspecified(), "address: the address of this machine, as hosts reach it");

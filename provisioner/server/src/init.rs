@@ -55,7 +55,8 @@ pub(crate) fn run(dir: &Path, args: &Args, now: Timestamp) -> anyhow::Result<Str
         bail!("{} exists already: this site is initialised. Start it with: cairn serve", path.display());
     }
     let text = config_text(args)?;
-    toml::from_str::<config::Config>(&text).context("these values make no valid configuration")?;
+    let parsed = toml::from_str::<config::Config>(&text);
+    parsed.map_err(Into::into).and_then(|c| c.check()).context("these values make no valid configuration")?;
     let key_dir = dir.join("keys");
     SiteKeys::create(&key_dir, &args.site, now)?;
     let token = Hex(keys::random().to_vec()).to_string();

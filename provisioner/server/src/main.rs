@@ -14,7 +14,10 @@ mod snapshot;
 mod tls;
 mod uploads;
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use cairn_store::{Clock, SystemClock};
 use clap::{Parser, Subcommand};
@@ -79,7 +82,10 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("CAIRN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(filter).with(lines).init();
 }
 

@@ -70,7 +70,8 @@ pub fn step(state: &State, event: &Event, cx: Context<'_>) -> Step {
 fn knocked(state: &State, cx: Context<'_>) -> Step {
     match state {
         State::Registered => to(booting(0, cx)),
-        State::Booting { attempt, .. } | State::Attesting { attempt, .. } => to(booting(*attempt, cx)),
+        // A host that has begun an installation keeps its deadline, or knocks in its name could put it off for ever.
+        State::Booting { attempt: 0, .. } | State::Attesting { attempt: 0, .. } => to(booting(0, cx)),
         _ => Step::Stay,
     }
 }
