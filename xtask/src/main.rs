@@ -156,6 +156,10 @@ fn image(workshop: &Workshop, args: &[String]) -> Result<()> {
     if !asks_only(args) {
         host_tools::ensure(Purpose::Image, Install::Missing)?;
     }
+    // The plain word builds the programs that go into the bundles too.
+    if args == ["all"] {
+        return workshop.bundles(&workshop.host_programs()?).map(drop);
+    }
     Program::new(workshop.tool("cairn-image")?).args(args).run()
 }
 
