@@ -33,13 +33,10 @@ pub(crate) fn installer() -> Result<PathBuf> {
     named("CAIRN_INSTALLER_BIN")
 }
 
-/// Gives a site the bundles whose file names begin with one of `names`.
+/// Gives a site the bundles whose file names begin with `names`, each of which must be there.
 pub(crate) fn add_bundles(site: &Site<'_>, names: &[&str]) -> Result<()> {
-    for bundle in bundles()? {
-        let file = bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if names.iter().any(|name| file.starts_with(name)) {
-            site.call(&["image", "add", &bundle.to_string_lossy()])?;
-        }
+    for name in names {
+        site.call(&["image", "add", &bundle(name)?.to_string_lossy()])?;
     }
     Ok(())
 }

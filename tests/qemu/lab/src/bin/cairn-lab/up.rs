@@ -80,8 +80,10 @@ fn await_port(net: &Net, process: Process) -> Result<()> {
 fn add_bundles(net: &Net, program: &Path, (data, provisioner): (&Path, &Provisioner)) -> Result<()> {
     let Some(folder) = &provisioner.bundles else { return Ok(()) };
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    for bundle in paths.filter(|path| path.extension().is_some_and(|extension| extension == "cairn")) {
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    // The last installer is the one that is served: installer-lab, which is the quickest under emulation.
+    paths.sort_by(|a, b| b.cmp(a));
+    for bundle in paths.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "cairn")) {
         let added =
             net.command(program).arg("--data").arg(data).args(["image", "add"]).arg(&bundle).status()?;
         ensure!(added.success(), "cannot add {}", bundle.display());
