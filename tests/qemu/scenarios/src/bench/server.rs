@@ -20,7 +20,7 @@ const MB: f64 = 1e6;
 /// Everything that needs no guest.
 pub(crate) fn measure(story: &Story, tell: &dyn Fn(&str)) -> Result<Vec<Figure>> {
     let mut site = Site::start(story.net(), story.site_config()?, &story.folder().join("idle"))?;
-    built::add_bundles(&site, &["installer-", "os-tiny"])?;
+    built::add_bundles(&site, &["installer-metal", "installer-lab", "os-tiny"])?;
     let mut figures = sizes(&site)?;
     let mut ready = Vec::new();
     for _ in 0..STARTS {
