@@ -10,8 +10,11 @@ pub mod boot;
 pub mod fact;
 pub mod host;
 pub mod identify;
+pub mod model;
 pub mod name;
+pub mod nearest;
 pub mod policy;
+pub mod selector;
 pub mod timeline;
 
 pub use fact::{Fact, Level, Note, Subject};

@@ -1,9 +1,10 @@
 //! The site's deadlines, limits and what it accepts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which TPMs a site accepts (attestation.md rule 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TpmClass {
     /// Discrete TPM with an EK certificate.
@@ -19,7 +20,7 @@ pub enum TpmClass {
 }
 
 /// What follows from a measurement that differs (attestation.md rule 13).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Quarantine.

@@ -1,0 +1,212 @@
+//! What the API shows of a host beyond its spec: computed from the lifecycle's record, never stored.
+
+use cairn_contract::{Digest, Inventory, Mac, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Condition, Object, Truth};
+use crate::{Host, State, host::Installed};
+
+/// What an operator may order of a host in its present state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Let it in.
+    Accept,
+    /// Let it go on.
+    Retry,
+    /// Install it again.
+    Reinstall,
+    /// End its connections and void its certificate; it must prove itself again and be let in.
+    Deauthorise,
+    /// Wipe its disk and forget it.
+    Decommission,
+    /// Forget it.
+    Remove,
+}
+
+/// `status` of a host.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HostStatus {
+    /// One of the words of [`State::word`].
+    pub phase: &'static str,
+    /// RFC 3339; since when it is in that phase.
+    pub since: Option<String>,
+    /// Installations begun, where the phase counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// RFC 3339; when the phase moves on by itself. Shown while it lasts less than the heartbeat's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// Why it waits for a person, as a sentence fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What to try next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// What its disk holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installed: Option<InstalledImage>,
+    /// Serial number, registered or else reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// SMBIOS UUID, registered or else reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// Addresses, registered and reported.
+    #[schemars(with = "Vec<String>")]
+    pub macs: Vec<Mac>,
+    /// Absent: none was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<TpmStatus>,
+    /// What it last said of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub inventory: Option<Inventory>,
+    /// What may be ordered now.
+    pub actions: Vec<Action>,
+    /// `Ready`, `Attested`, `Installed`.
+    pub conditions: Vec<Condition>,
+}
+
+/// What a disk holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstalledImage {
+    /// Image name.
+    pub image: String,
+    /// Image version.
+    pub version: u64,
+}
+
+/// What is known of a host's TPM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TpmStatus {
+    /// Four-character vendor id as the host says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manufacturer: Option<String>,
+    /// SHA-256 of the EK that proved itself as this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ek: Option<Digest>,
+}
+
+/// The status of a host; other kinds have none.
+pub(super) fn of(object: &Object) -> Option<HostStatus> {
+    object.host.as_deref().map(of_host)
+}
+
+/// The status of a host.
+pub fn of_host(host: &Host) -> HostStatus {
+    let why = host.state.why();
+    let smbios = host.inventory.as_ref().map(|i| &i.smbios);
+    let reported = |value: Option<&String>| value.filter(|v| !v.is_empty()).cloned();
+    let nics = host.inventory.iter().flat_map(|i| i.nics.iter().map(|n| n.mac));
+    let mut macs = host.spec.macs.clone();
+    for mac in nics {
+        if !macs.contains(&mac) {
+            macs.push(mac);
+        }
+    }
+    HostStatus {
+        phase: host.state.word(),
+        since: rfc3339(host.changed),
+        attempt: attempt(&host.state),
+        deadline: match host.state {
+            State::Running { .. } => None,
+            _ => host.state.deadline().and_then(rfc3339),
+        },
+        next: why.as_ref().map(|w| w.next().replace("NAME", &host.spec.name)),
+        why: why.map(|w| w.to_string()),
+        installed: host.installed.as_ref().map(installed),
+        serial: host.spec.serial.clone().or_else(|| reported(smbios.map(|s| &s.serial))),
+        uuid: host.spec.uuid.clone().or_else(|| reported(smbios.map(|s| &s.uuid))),
+        macs,
+        tpm: tpm(host),
+        inventory: host.inventory.clone(),
+        actions: actions(&host.state),
+        conditions: conditions(host),
+    }
+}
+
+fn installed(installed: &Installed) -> InstalledImage {
+    InstalledImage { image: installed.image.clone(), version: installed.version }
+}
+
+fn tpm(host: &Host) -> Option<TpmStatus> {
+    let said = host.inventory.as_ref().and_then(|i| i.tpm.as_ref());
+    if said.is_none() && host.ek.is_none() {
+        return None;
+    }
+    Some(TpmStatus { manufacturer: said.map(|t| t.manufacturer.clone()), ek: host.ek })
+}
+
+/// Installations begun, where the state counts them.
+pub fn attempt(state: &State) -> Option<u32> {
+    match state {
+        State::Booting { attempt, .. }
+        | State::Attesting { attempt, .. }
+        | State::Installing { attempt, .. } => Some(*attempt),
+        State::Pending
+        | State::Registered
+        | State::FirstBoot { .. }
+        | State::Running { .. }
+        | State::Silent { .. }
+        | State::Quarantined { .. }
+        | State::Failed { .. } => None,
+    }
+}
+
+fn actions(state: &State) -> Vec<Action> {
+    use Action::{Accept, Deauthorise, Decommission, Reinstall, Remove, Retry};
+    match state {
+        State::Pending => vec![Accept, Remove],
+        State::Quarantined { .. } | State::Failed { .. } => vec![Retry, Reinstall, Remove],
+        State::FirstBoot { .. } | State::Running { .. } | State::Silent { .. } => {
+            vec![Reinstall, Deauthorise, Decommission, Remove]
+        }
+        State::Registered | State::Booting { .. } | State::Attesting { .. } | State::Installing { .. } => {
+            vec![Reinstall, Remove]
+        }
+    }
+}
+
+fn conditions(host: &Host) -> Vec<Condition> {
+    let say = |r#type: &str, holds: bool, reason: &str, message: String| Condition {
+        r#type: r#type.to_owned(),
+        status: if holds { Truth::True } else { Truth::False },
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: (r#type == "Ready").then(|| rfc3339(host.changed)).flatten(),
+    };
+    let running = matches!(host.state, State::Running { .. });
+    let why =
+        host.state.why().map_or_else(|| format!("the host is {}", host.state.word()), |w| w.to_string());
+    let ready = say("Ready", running, &camel(host.state.word()), why);
+    let (reason, message) = match host.ek {
+        Some(_) => ("Proven", "its TPM proved its identity".to_owned()),
+        None => ("NotSeen", "no TPM has proven itself as this host yet".to_owned()),
+    };
+    let attested = say("Attested", host.ek.is_some(), reason, message);
+    let (reason, message) = match &host.installed {
+        Some(i) => ("Installed", format!("{} {} is on its disk", i.image, i.version)),
+        None => ("NotInstalled", "no installation has finished yet".to_owned()),
+    };
+    vec![ready, attested, say("Installed", host.installed.is_some(), reason, message)]
+}
+
+/// `first boot` becomes `FirstBoot`.
+fn camel(word: &str) -> String {
+    let upper = |part: &str| {
+        let mut chars = part.chars();
+        chars.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(chars).collect::<String>()
+    };
+    word.split(' ').map(upper).collect()
+}
+
+/// `2026-11-22T16:00:00Z`, with milliseconds where there are some; `None` outside of years that have that form.
+pub fn rfc3339(at: Timestamp) -> Option<String> {
+    jiff::Timestamp::from_millisecond(at.0).ok().map(|t| t.to_string())
+}
