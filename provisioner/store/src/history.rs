@@ -2,9 +2,14 @@
 
 use cairn_contract::{HostId, Mac, Timestamp};
 use cairn_domain::{Note, timeline::Entry};
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
-use crate::{ReadError, Store, WriteError, host, host::Visible, machines, row};
+use crate::{
+    ReadError, Store, WriteError,
+    db::{Row, Sequence, Tx, sql},
+    host,
+    host::Visible,
+    machines, row,
+};
 
 /// Lines kept of one address without a host.
 pub(crate) const MACHINE_LINES: i64 = 1000;
@@ -82,7 +87,7 @@ impl Store {
     pub async fn timeline_tail(&self, host: HostId, limit: u32) -> Result<Vec<Entry>, ReadError> {
         let mut entries = Vec::new();
         for subject in self.subjects(host).await? {
-            let rows = sqlx::query("SELECT * FROM history WHERE subject = $1 ORDER BY seq DESC LIMIT $2")
+            let rows = sql("SELECT * FROM history WHERE subject = $1 ORDER BY seq DESC LIMIT $2")
                 .bind(subject)
                 .bind(limit)
                 .fetch_all(self.reader())
@@ -97,13 +102,12 @@ impl Store {
 
     /// The lines of a host that tell of a new state, oldest first: for `timeline::phases`.
     pub async fn state_changes(&self, host: HostId, limit: u32) -> Result<Vec<Entry>, ReadError> {
-        let rows = sqlx::query(
-            "SELECT * FROM history WHERE subject = $1 AND state IS NOT NULL ORDER BY seq DESC LIMIT $2",
-        )
-        .bind(host::subject(host))
-        .bind(limit)
-        .fetch_all(self.reader())
-        .await?;
+        let rows =
+            sql("SELECT * FROM history WHERE subject = $1 AND state IS NOT NULL ORDER BY seq DESC LIMIT $2")
+                .bind(host::subject(host))
+                .bind(limit)
+                .fetch_all(self.reader())
+                .await?;
         rows.iter().rev().map(entry_of).collect()
     }
 
@@ -119,7 +123,7 @@ impl Store {
 
     /// The host and its addresses: a handful, each read by the index.
     async fn subjects(&self, host: HostId) -> Result<Vec<String>, ReadError> {
-        let rows = sqlx::query("SELECT DISTINCT value FROM host_key WHERE host = $1 AND kind = 'mac'")
+        let rows = sql("SELECT DISTINCT value FROM host_key WHERE host = $1 AND kind = 'mac'")
             .bind(host.to_string())
             .fetch_all(self.reader())
             .await?;
@@ -128,7 +132,7 @@ impl Store {
     }
 
     async fn page(&self, subject: &str, after: i64, limit: u32) -> Result<Vec<Entry>, ReadError> {
-        let rows = sqlx::query(PAGE).bind(subject).bind(after).bind(limit).fetch_all(self.reader()).await?;
+        let rows = sql(PAGE).bind(subject).bind(after).bind(limit).fetch_all(self.reader()).await?;
         rows.iter().map(entry_of).collect()
     }
 }
@@ -137,22 +141,18 @@ impl Store {
 pub(crate) const PAGE: &str = "SELECT * FROM history WHERE subject = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 
 /// Appends `lines` and cuts what is too long. The last sequence number, if there are any.
-pub(crate) async fn write(conn: &mut SqliteConnection, lines: &[Line]) -> Result<Option<i64>, WriteError> {
+pub(crate) async fn write(tx: &mut Tx, lines: &[Line]) -> Result<Option<i64>, WriteError> {
     let Ok(count @ 1..) = i64::try_from(lines.len()) else { return Ok(None) };
-    let taken = sqlx::query("UPDATE sequence SET last = last + $1 WHERE name = 'history' RETURNING last")
-        .bind(count)
-        .fetch_one(&mut *conn)
-        .await?;
-    let last = row::number(&taken, "last")?;
+    let last = tx.take(Sequence::History, count).await?;
     for (line, seq) in lines.iter().zip(last.saturating_sub(count).saturating_add(1)..) {
-        insert(conn, line, seq).await?;
+        insert(tx, line, seq).await?;
     }
     Ok(Some(last))
 }
 
-async fn insert(conn: &mut SqliteConnection, line: &Line, seq: i64) -> Result<(), WriteError> {
+async fn insert(tx: &mut Tx, line: &Line, seq: i64) -> Result<(), WriteError> {
     let subject = line.whose.subject();
-    sqlx::query(
+    sql(
         "INSERT INTO history (seq, subject, at, level, code, text, state) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(seq)
@@ -162,33 +162,31 @@ async fn insert(conn: &mut SqliteConnection, line: &Line, seq: i64) -> Result<()
     .bind(line.note.code.as_ref())
     .bind(&line.note.text)
     .bind(line.state)
-    .execute(&mut *conn)
+    .execute(&mut *tx)
     .await?;
     match line.whose {
         Whose::Machine(mac) => {
-            machines::touch(conn, mac, line.at, seq).await?;
-            cut(conn, &subject, MACHINE_LINES).await
+            machines::touch(tx, mac, line.at, seq).await?;
+            cut(tx, &subject, MACHINE_LINES).await
         }
-        Whose::Site if seq % CUT_EVERY == 0 => cut(conn, &subject, SITE_LINES).await,
-        Whose::Host(_) if seq % CUT_EVERY == 0 => cut(conn, &subject, HOST_LINES).await,
+        Whose::Site if seq % CUT_EVERY == 0 => cut(tx, &subject, SITE_LINES).await,
+        Whose::Host(_) if seq % CUT_EVERY == 0 => cut(tx, &subject, HOST_LINES).await,
         Whose::Site | Whose::Host(_) => Ok(()),
     }
 }
 
 /// Keeps the newest `keep` lines, and older ones that tell of a new state.
-async fn cut(conn: &mut SqliteConnection, subject: &str, keep: i64) -> Result<(), WriteError> {
-    sqlx::query(
-        "DELETE FROM history WHERE subject = $1 AND state IS NULL AND seq <= \
-         (SELECT seq FROM history WHERE subject = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)",
-    )
+async fn cut(tx: &mut Tx, subject: &str, keep: i64) -> Result<(), WriteError> {
+    sql("DELETE FROM history WHERE subject = $1 AND state IS NULL AND seq <= \
+         (SELECT seq FROM history WHERE subject = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)")
     .bind(subject)
     .bind(keep)
-    .execute(conn)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-pub(crate) fn entry_of(row: &SqliteRow) -> Result<Entry, ReadError> {
+pub(crate) fn entry_of(row: &Row) -> Result<Entry, ReadError> {
     Ok(Entry {
         seq: row::number(row, "seq")?,
         at: row::time(row, "at")?,

@@ -1,9 +1,12 @@
 //! OS images of the site: the signed manifest, the reference values of what it boots, and the blob's address.
 
 use cairn_contract::{Digest, ImageManifest, Signed, Timestamp};
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
-use crate::{ReadError, Store, WriteError, row};
+use crate::{
+    ReadError, Store, WriteError,
+    db::{Row, Tx, sql},
+    row,
+};
 
 /// One version of one image. `manifest` is what hosts get; the other fields repeat what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,30 +76,28 @@ impl Store {
 
     /// The newest version of the image `name`.
     pub async fn image(&self, name: &str) -> Result<Option<Image>, ReadError> {
-        let row = sqlx::query("SELECT * FROM image WHERE name = $1 ORDER BY version DESC LIMIT 1").bind(name);
+        let row = sql("SELECT * FROM image WHERE name = $1 ORDER BY version DESC LIMIT 1").bind(name);
         row.fetch_optional(self.reader()).await?.as_ref().map(image_of).transpose()
     }
 
     /// All versions of all images, by name, the newest first.
     pub async fn images(&self) -> Result<Vec<Image>, ReadError> {
-        let rows = sqlx::query("SELECT * FROM image ORDER BY name, version DESC");
+        let rows = sql("SELECT * FROM image ORDER BY name, version DESC");
         rows.fetch_all(self.reader()).await?.iter().map(image_of).collect()
     }
 }
 
-async fn newest(conn: &mut SqliteConnection, name: &str) -> Result<Option<u64>, ReadError> {
-    let row = sqlx::query("SELECT version FROM image WHERE name = $1 ORDER BY version DESC LIMIT 1")
+async fn newest(tx: &mut Tx, name: &str) -> Result<Option<u64>, ReadError> {
+    let row = sql("SELECT version FROM image WHERE name = $1 ORDER BY version DESC LIMIT 1")
         .bind(name)
-        .fetch_optional(conn)
+        .fetch_optional(tx)
         .await?;
     row.map(|r| row::natural(&r, "version")).transpose()
 }
 
-async fn insert(conn: &mut SqliteConnection, image: &Image) -> Result<(), WriteError> {
-    sqlx::query(
-        "INSERT INTO image (name, version, os_version, created, expires, manifest, reference, blob, size) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
+async fn insert(tx: &mut Tx, image: &Image) -> Result<(), WriteError> {
+    sql("INSERT INTO image (name, version, os_version, created, expires, manifest, reference, blob, size) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
     .bind(&image.name)
     .bind(i64::try_from(image.version)?)
     .bind(&image.os_version)
@@ -106,12 +107,12 @@ async fn insert(conn: &mut SqliteConnection, image: &Image) -> Result<(), WriteE
     .bind(&image.reference)
     .bind(image.blob.to_string())
     .bind(i64::try_from(image.size)?)
-    .execute(conn)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-fn image_of(row: &SqliteRow) -> Result<Image, ReadError> {
+fn image_of(row: &Row) -> Result<Image, ReadError> {
     Ok(Image {
         name: row::text(row, "name")?,
         version: row::natural(row, "version")?,

@@ -2,9 +2,12 @@
 
 use cairn_contract::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
 
-use crate::{ReadError, Store, WriteError, row};
+use crate::{
+    ReadError, Store, WriteError,
+    db::{Row, sql},
+    row,
+};
 
 /// What an installer is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,16 +62,14 @@ impl Store {
     pub async fn add_installer(&self, installer: &Installer) -> Result<(), WriteError> {
         let mut tx = self.begin().await?;
         if installer.standing == Standing::Active {
-            sqlx::query("UPDATE installer SET standing = 'accepted' WHERE standing = 'active'")
-                .execute(&mut *tx)
+            sql("UPDATE installer SET standing = 'accepted' WHERE standing = 'active'")
+                .execute(&mut tx)
                 .await?;
         }
-        sqlx::query(
-            "INSERT INTO installer (flavour, version, created, reference, uki, kernel, initrd, standing) \
+        sql("INSERT INTO installer (flavour, version, created, reference, uki, kernel, initrd, standing) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (flavour, version) DO UPDATE SET \
              created = excluded.created, reference = excluded.reference, uki = excluded.uki, \
-             kernel = excluded.kernel, initrd = excluded.initrd, standing = excluded.standing",
-        )
+             kernel = excluded.kernel, initrd = excluded.initrd, standing = excluded.standing")
         .bind(&installer.flavour)
         .bind(&installer.version)
         .bind(installer.created.0)
@@ -77,7 +78,7 @@ impl Store {
         .bind(installer.kernel.to_string())
         .bind(installer.initrd.to_string())
         .bind(row::as_word(&installer.standing)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         tx.commit().await?;
         Ok(())
@@ -86,10 +87,10 @@ impl Store {
     /// Takes an installer out of use: evidence that names it is refused from then on. The one that is served stays.
     pub async fn retire_installer(&self, flavour: &str, version: &str) -> Result<(), RetireError> {
         let mut tx = self.begin().await.map_err(WriteError::from)?;
-        let found = sqlx::query("SELECT standing FROM installer WHERE flavour = $1 AND version = $2")
+        let found = sql("SELECT standing FROM installer WHERE flavour = $1 AND version = $2")
             .bind(flavour)
             .bind(version)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut tx)
             .await
             .map_err(WriteError::from)?;
         match found.map(|row| row::word(&row, "standing")).transpose().map_err(WriteError::from)? {
@@ -97,10 +98,10 @@ impl Store {
             Some(Standing::Active) => return Err(RetireError::Active),
             Some(Standing::Accepted | Standing::Retired) => {}
         }
-        sqlx::query("UPDATE installer SET standing = 'retired' WHERE flavour = $1 AND version = $2")
+        sql("UPDATE installer SET standing = 'retired' WHERE flavour = $1 AND version = $2")
             .bind(flavour)
             .bind(version)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(WriteError::from)?;
         Ok(tx.commit().await.map_err(WriteError::from)?)
@@ -108,20 +109,20 @@ impl Store {
 
     /// The one that is served.
     pub async fn active_installer(&self) -> Result<Option<Installer>, ReadError> {
-        let row = sqlx::query("SELECT * FROM installer WHERE standing = 'active'");
+        let row = sql("SELECT * FROM installer WHERE standing = 'active'");
         row.fetch_optional(self.reader()).await?.as_ref().map(installer_of).transpose()
     }
 
     /// All that are accepted in evidence, the active one included; the newest first.
     pub async fn installers(&self) -> Result<Vec<Installer>, ReadError> {
-        let rows = sqlx::query(
+        let rows = sql(
             "SELECT * FROM installer WHERE standing <> 'retired' ORDER BY created DESC, flavour, version",
         );
         rows.fetch_all(self.reader()).await?.iter().map(installer_of).collect()
     }
 }
 
-fn installer_of(row: &SqliteRow) -> Result<Installer, ReadError> {
+fn installer_of(row: &Row) -> Result<Installer, ReadError> {
     Ok(Installer {
         flavour: row::text(row, "flavour")?,
         version: row::text(row, "version")?,

@@ -1,9 +1,12 @@
 //! Installations: one row for each plan that was released.
 
 use cairn_contract::{Digest, HostId, InstallId, Timestamp};
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
-use crate::{ReadError, Store, WriteError, row};
+use crate::{
+    ReadError, Store, WriteError,
+    db::{Row, Tx, sql},
+    row,
+};
 
 /// What `trust` knows of an installation before it is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,19 +65,19 @@ pub enum InstallWrite {
 impl Store {
     /// The installation whose report token has this SHA-256, void or not.
     pub async fn install_by_token(&self, sha256: &Digest) -> Result<Option<Install>, ReadError> {
-        let row = sqlx::query("SELECT * FROM install WHERE token_sha256 = $1").bind(sha256.to_string());
+        let row = sql("SELECT * FROM install WHERE token_sha256 = $1").bind(sha256.to_string());
         row.fetch_optional(self.reader()).await?.as_ref().map(install_of).transpose()
     }
 
     /// The installation of this id.
     pub async fn install(&self, id: InstallId) -> Result<Option<Install>, ReadError> {
-        let row = sqlx::query("SELECT * FROM install WHERE id = $1").bind(id.to_string());
+        let row = sql("SELECT * FROM install WHERE id = $1").bind(id.to_string());
         row.fetch_optional(self.reader()).await?.as_ref().map(install_of).transpose()
     }
 
     /// A host's installations, the newest first.
     pub async fn installs_of(&self, host: HostId, limit: u32) -> Result<Vec<Install>, ReadError> {
-        let rows = sqlx::query("SELECT * FROM install WHERE host = $1 ORDER BY started DESC, id LIMIT $2")
+        let rows = sql("SELECT * FROM install WHERE host = $1 ORDER BY started DESC, id LIMIT $2")
             .bind(host.to_string())
             .bind(limit)
             .fetch_all(self.reader())
@@ -86,10 +89,10 @@ impl Store {
     pub async fn finish_install(&self, id: InstallId, at: Timestamp, result: &str) -> Result<(), WriteError> {
         let mut tx = self.begin().await?;
         write(&mut tx, &InstallWrite::End(id, at)).await?;
-        sqlx::query("UPDATE install SET result = $2 WHERE id = $1 AND result IS NULL")
+        sql("UPDATE install SET result = $2 WHERE id = $1 AND result IS NULL")
             .bind(id.to_string())
             .bind(result)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         Ok(tx.commit().await?)
     }
@@ -102,28 +105,28 @@ impl Store {
     }
 }
 
-pub(crate) async fn write(conn: &mut SqliteConnection, write: &InstallWrite) -> Result<(), WriteError> {
+pub(crate) async fn write(tx: &mut Tx, write: &InstallWrite) -> Result<(), WriteError> {
     match write {
-        InstallWrite::Begin { id, host, install, at } => begin(conn, (*id, *host, *at), install).await,
+        InstallWrite::Begin { id, host, install, at } => begin(tx, (*id, *host, *at), install).await,
         InstallWrite::End(id, at) => {
-            let query = sqlx::query("UPDATE install SET ended = $2 WHERE id = $1 AND ended IS NULL");
-            query.bind(id.to_string()).bind(at.0).execute(conn).await?;
+            let query = sql("UPDATE install SET ended = $2 WHERE id = $1 AND ended IS NULL");
+            query.bind(id.to_string()).bind(at.0).execute(tx).await?;
             Ok(())
         }
         InstallWrite::Void(id, at) => {
-            let query = sqlx::query("UPDATE install SET voided = $2 WHERE id = $1 AND voided IS NULL");
-            query.bind(id.to_string()).bind(at.0).execute(conn).await?;
+            let query = sql("UPDATE install SET voided = $2 WHERE id = $1 AND voided IS NULL");
+            query.bind(id.to_string()).bind(at.0).execute(tx).await?;
             Ok(())
         }
     }
 }
 
 async fn begin(
-    conn: &mut SqliteConnection,
+    tx: &mut Tx,
     (id, host, at): (InstallId, HostId, Timestamp),
     install: &NewInstall,
 ) -> Result<(), WriteError> {
-    sqlx::query(
+    sql(
         "INSERT INTO install (id, host, token_sha256, image, version, started) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(id.to_string())
@@ -132,25 +135,21 @@ async fn begin(
     .bind(&install.image)
     .bind(i64::try_from(install.version)?)
     .bind(at.0)
-    .execute(conn)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-pub(crate) async fn void_all(
-    conn: &mut SqliteConnection,
-    host: HostId,
-    at: Timestamp,
-) -> Result<(), WriteError> {
-    sqlx::query("UPDATE install SET voided = $2 WHERE host = $1 AND voided IS NULL")
+pub(crate) async fn void_all(tx: &mut Tx, host: HostId, at: Timestamp) -> Result<(), WriteError> {
+    sql("UPDATE install SET voided = $2 WHERE host = $1 AND voided IS NULL")
         .bind(host.to_string())
         .bind(at.0)
-        .execute(conn)
+        .execute(tx)
         .await?;
     Ok(())
 }
 
-fn install_of(row: &SqliteRow) -> Result<Install, ReadError> {
+fn install_of(row: &Row) -> Result<Install, ReadError> {
     Ok(Install {
         id: row::parsed(row, "id")?,
         host: row::parsed(row, "host")?,

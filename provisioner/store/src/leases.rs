@@ -3,18 +3,18 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{ReadError, Store, WriteError, row};
+use crate::{ReadError, Store, WriteError, db::sql, row};
 
 impl Store {
     /// All records.
     pub async fn leases(&self) -> Result<Vec<(Ipv4Addr, String)>, ReadError> {
-        let rows = sqlx::query("SELECT * FROM lease ORDER BY ip").fetch_all(self.reader()).await?;
+        let rows = sql("SELECT * FROM lease ORDER BY ip").fetch_all(self.reader()).await?;
         rows.iter().map(|r| Ok((row::parsed(r, "ip")?, row::text(r, "record")?))).collect()
     }
 
     /// Puts a record in place of any other of its address. Durable when it returns.
     pub async fn put_lease(&self, ip: Ipv4Addr, record: &str) -> Result<(), WriteError> {
-        sqlx::query(
+        sql(
             "INSERT INTO lease (ip, record) VALUES ($1, $2) ON CONFLICT (ip) DO UPDATE SET record = excluded.record",
         )
         .bind(ip.to_string())
@@ -26,7 +26,7 @@ impl Store {
 
     /// Forgets the record of an address. Safe to repeat.
     pub async fn delete_lease(&self, ip: Ipv4Addr) -> Result<(), WriteError> {
-        sqlx::query("DELETE FROM lease WHERE ip = $1").bind(ip.to_string()).execute(self.writer()).await?;
+        sql("DELETE FROM lease WHERE ip = $1").bind(ip.to_string()).execute(self.writer()).await?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! State, history, outbox, leases and artifacts of one site: SQLite and a folder of blobs.
+//! State, history, outbox, leases and artifacts of one site: SQLite or PostgreSQL, and a folder of blobs.
 //!
 //! Not here: decisions (`cairn-domain`) and the loop that changes hosts (`cairn-driver`, the only caller of
 //! [`Store::commit`] and [`Store::remove_host`]). Leaf crates read, keep their own tables (leases, images, installs),
@@ -12,7 +12,10 @@
 
 mod blobs;
 mod clock;
+mod database;
+mod db;
 mod error;
+mod follow;
 mod history;
 mod host;
 mod images;
@@ -30,6 +33,7 @@ mod schema;
 
 pub use blobs::{BlobError, BlobWriter, Blobs};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use database::Database;
 pub use error::{ReadError, WriteError};
 pub use history::{Line, Whose};
 pub use host::{Change, CommitError, HostKey, KeyKind, KeySource, Standing, Write};

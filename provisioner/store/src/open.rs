@@ -1,4 +1,4 @@
-//! Opening the data directory: one process, one writing connection, a few readers.
+//! Opening the data directory, and the database that belongs to it.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -6,26 +6,22 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use sqlx::{
-    Connection as _, Sqlite, SqlitePool, Transaction,
-    migrate::MigrateError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::migrate::MigrateError;
 use tokio::sync::watch;
 
-use crate::{Blobs, ReadError, host::Visible, row, schema};
-
-/// Reading connections; each is a thread of SQLite's.
-const READERS: u32 = 2;
+use crate::{
+    Blobs, Database, ReadError,
+    db::{self, Db, On, Tx, sql},
+    host::Visible,
+    row,
+};
 
 /// One site's data. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    write: SqlitePool,
-    read: SqlitePool,
+    pub(crate) db: Db,
     blobs: Blobs,
     changes: Arc<watch::Sender<i64>>,
     hosts: Arc<watch::Sender<u64>>,
@@ -60,8 +56,14 @@ pub enum OpenError {
         #[source]
         source: sqlx::Error,
     },
+    /// The address of the PostgreSQL server cannot be read. It is not repeated here: it may hold a password.
+    #[error("the database's address is not of the form postgres://user:password@host/database")]
+    Address(#[source] sqlx::Error),
+    /// The PostgreSQL server does not answer, or refuses.
+    #[error("cannot connect to the PostgreSQL server")]
+    Connect(#[source] sqlx::Error),
     /// The schema could not be brought to this version; a newer program may have written it.
-    #[error("cannot bring the database in {path} to this version's schema")]
+    #[error("cannot bring the database of {path} to this version's schema")]
     Migrate {
         /// The data directory.
         path: PathBuf,
@@ -77,21 +79,19 @@ pub enum OpenError {
 impl Store {
     /// Opens `data_dir`, making what is missing (folder 0700, `cairn.db` 0600), and migrates the schema.
     pub async fn open(data_dir: &Path) -> Result<Self, OpenError> {
+        Self::open_with(data_dir, Database::Sqlite).await
+    }
+
+    /// Opens `data_dir` with its tables in `database`, and migrates the schema. Blobs are in `data_dir` always.
+    pub async fn open_with(data_dir: &Path, database: Database) -> Result<Self, OpenError> {
         let lock = prepare(data_dir)?;
-        let failed = |source| OpenError::Database { path: data_dir.to_owned(), source };
         let blobs = Blobs::at(data_dir).map_err(|source| file_error(&data_dir.join("blobs"), source))?;
-        let options = options(&data_dir.join("cairn.db"));
-        let write = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-        schema::migrator()
-            .run(&write)
-            .await
-            .map_err(|source| OpenError::Migrate { path: data_dir.to_owned(), source })?;
-        let read = pool(READERS).connect_with(options.read_only(true)).await.map_err(failed)?;
-        let last = sqlx::query("SELECT last FROM sequence WHERE name = 'history'").fetch_one(&read).await;
-        let last = row::number(&last.map_err(ReadError::from)?, "last")?;
+        let db = connect(data_dir, &database).await?;
+        let migrated = db.migrate().await;
+        migrated.map_err(|source| OpenError::Migrate { path: data_dir.to_owned(), source })?;
+        let last = last_line(&db).await?;
         Ok(Self {
-            write,
-            read,
+            db,
             blobs,
             changes: Arc::new(watch::Sender::new(last)),
             hosts: Arc::new(watch::Sender::new(0)),
@@ -117,44 +117,64 @@ impl Store {
 
     /// Writes what SQLite still holds back and closes. Other clones fail from then on.
     pub async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
+        self.db.close().await;
     }
 
-    pub(crate) fn reader(&self) -> &SqlitePool {
-        &self.read
+    pub(crate) fn reader(&self) -> On<'_> {
+        self.db.reader()
     }
 
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.write
+    pub(crate) fn writer(&self) -> On<'_> {
+        self.db.writer()
     }
 
-    /// Takes the writing connection; dropping it undoes what was written.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.write.begin_with("BEGIN IMMEDIATE").await
+    pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        self.db.begin().await
     }
 
-    /// Called after a commit; `seq` is absent when no history was written.
-    pub(crate) fn announce(&self, seq: Option<i64>, visible: Visible) {
-        if let Some(seq) = seq {
-            self.changes.send_if_modified(|last| {
-                let newer = seq > *last;
-                *last = seq.max(*last);
-                newer
-            });
-        }
+    pub(crate) async fn snapshot(&self) -> Result<Tx, sqlx::Error> {
+        self.db.snapshot().await
+    }
+
+    /// Called after a commit; `seq` is absent when no history was written. Says whether `seq` is news.
+    pub(crate) fn announce(&self, seq: Option<i64>, visible: Visible) -> bool {
         if visible == Visible::Yes {
             self.hosts.send_modify(|n| *n = n.wrapping_add(1));
         }
+        let Some(seq) = seq else { return false };
+        self.changes.send_if_modified(|last| {
+            let newer = seq > *last;
+            *last = seq.max(*last);
+            newer
+        })
     }
+}
+
+async fn connect(data_dir: &Path, database: &Database) -> Result<Db, OpenError> {
+    match database {
+        Database::Sqlite => {
+            let file = data_dir.join("cairn.db");
+            // Before SQLite does: its own files take the mode of the database.
+            private_file(&file)?;
+            let failed = |source| OpenError::Database { path: data_dir.to_owned(), source };
+            Db::sqlite(&file).await.map_err(failed)
+        }
+        Database::Postgres(url) => {
+            let options = db::postgres_options(url).map_err(OpenError::Address)?;
+            Db::postgres(options).await.map_err(OpenError::Connect)
+        }
+    }
+}
+
+pub(crate) async fn last_line(db: &Db) -> Result<i64, ReadError> {
+    let last = sql("SELECT last FROM sequence WHERE name = 'history'").fetch_one(db.reader()).await?;
+    row::number(&last, "last")
 }
 
 fn prepare(data_dir: &Path) -> Result<File, OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|e| file_error(data_dir, e))?;
     let private = std::fs::Permissions::from_mode(0o700);
     std::fs::set_permissions(data_dir, private).map_err(|e| file_error(data_dir, e))?;
-    // Before SQLite does: its own files take the mode of the database.
-    private_file(&data_dir.join("cairn.db"))?;
     let lock = private_file(&data_dir.join("lock"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -173,34 +193,6 @@ fn file_error(path: &Path, source: io::Error) -> OpenError {
     OpenError::File { path: path.to_owned(), source }
 }
 
-fn options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .journal_mode(SqliteJournalMode::Wal)
-        // A commit is on the disk when it returns: a lease is acknowledged, a plan is released after it.
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
-        .statement_cache_capacity(64)
-}
-
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        // A full disk makes SQLite end a transaction by itself; sqlx counts it as open and refuses the next for ever.
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // Waits for a rollback that is still under way.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use cairn_contract::Timestamp;
@@ -216,13 +208,13 @@ mod tests {
         let store = Store::open(dir.path()).await.unwrap();
         let write =
             || store.note(Whose::Site, Timestamp(1), Note::new(Level::Info, "test", "x".repeat(2000)));
-        sqlx::query("PRAGMA max_page_count = 40").execute(store.writer()).await.unwrap();
+        sql("PRAGMA max_page_count = 40").execute(store.writer()).await.unwrap();
         let mut full = false;
         for _ in 0..100 {
             full |= write().await.is_err();
         }
         assert!(full);
-        sqlx::query("PRAGMA max_page_count = 100000").execute(store.writer()).await.unwrap();
+        sql("PRAGMA max_page_count = 100000").execute(store.writer()).await.unwrap();
         write().await.unwrap();
         assert!(!store.site_timeline(0, 100).await.unwrap().is_empty());
     }

@@ -2,9 +2,12 @@
 
 use cairn_contract::Timestamp;
 use cairn_domain::Effect;
-use sqlx::SqliteConnection;
 
-use crate::{ReadError, Store, WriteError, row};
+use crate::{
+    ReadError, Store, WriteError,
+    db::{Sequence, Tx, sql},
+    row,
+};
 
 /// One effect to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +23,11 @@ pub struct PendingEffect {
 impl Store {
     /// Effects that are due, in the order of their commits.
     pub async fn pending_effects(&self, now: Timestamp, limit: u32) -> Result<Vec<PendingEffect>, ReadError> {
-        let rows =
-            sqlx::query("SELECT id, effect, attempts FROM outbox WHERE due <= $1 ORDER BY id LIMIT $2")
-                .bind(now.0)
-                .bind(limit)
-                .fetch_all(self.reader())
-                .await?;
+        let rows = sql("SELECT id, effect, attempts FROM outbox WHERE due <= $1 ORDER BY id LIMIT $2")
+            .bind(now.0)
+            .bind(limit)
+            .fetch_all(self.reader())
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(PendingEffect {
@@ -39,13 +41,13 @@ impl Store {
 
     /// It is done.
     pub async fn effect_done(&self, id: i64) -> Result<(), WriteError> {
-        sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(self.writer()).await?;
+        sql("DELETE FROM outbox WHERE id = $1").bind(id).execute(self.writer()).await?;
         Ok(())
     }
 
     /// It failed; it is due again at `due`.
     pub async fn effect_failed(&self, id: i64, due: Timestamp) -> Result<(), WriteError> {
-        sqlx::query("UPDATE outbox SET due = $2, attempts = attempts + 1 WHERE id = $1")
+        sql("UPDATE outbox SET due = $2, attempts = attempts + 1 WHERE id = $1")
             .bind(id)
             .bind(due.0)
             .execute(self.writer())
@@ -54,20 +56,14 @@ impl Store {
     }
 }
 
-pub(crate) async fn write(
-    conn: &mut SqliteConnection,
-    effects: &[Effect],
-    at: Timestamp,
-) -> Result<(), WriteError> {
+pub(crate) async fn write(tx: &mut Tx, effects: &[Effect], at: Timestamp) -> Result<(), WriteError> {
     for effect in effects {
-        let taken = sqlx::query("UPDATE sequence SET last = last + 1 WHERE name = 'outbox' RETURNING last")
-            .fetch_one(&mut *conn)
-            .await?;
-        sqlx::query("INSERT INTO outbox (id, effect, due, attempts) VALUES ($1, $2, $3, 0)")
-            .bind(row::number(&taken, "last")?)
+        let id = tx.take(Sequence::Outbox, 1).await?;
+        sql("INSERT INTO outbox (id, effect, due, attempts) VALUES ($1, $2, $3, 0)")
+            .bind(id)
             .bind(serde_json::to_string(effect)?)
             .bind(at.0)
-            .execute(&mut *conn)
+            .execute(&mut *tx)
             .await?;
     }
     Ok(())

@@ -2,20 +2,19 @@
 
 use cairn_contract::{HostId, Timestamp};
 use cairn_domain::{Level, Note};
-use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::{Line, Store, Whose, history, host};
+use crate::{Line, Store, Whose, db::sql, history, host, row};
 
 /// What SQLite would do, one step a line.
-async fn plan(store: &Store, sql: &'static str) -> String {
-    let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-    let mut query = sqlx::query(explained);
-    for _ in 0..sql.matches('$').count() {
+async fn plan(store: &Store, text: &'static str) -> String {
+    let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+    let mut query = sql(explained);
+    for _ in 0..text.matches('$').count() {
         query = query.bind(1_i64);
     }
     let rows = query.fetch_all(store.reader()).await.unwrap();
-    rows.iter().map(|r| r.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+    rows.iter().map(|r| row::text(r, "detail").unwrap()).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]

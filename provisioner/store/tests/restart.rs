@@ -76,21 +76,21 @@ async fn check_all(store: &Store) {
     assert_eq!(store.leases().await.unwrap(), [lease()]);
 }
 
-#[tokio::test]
-async fn a_restart_keeps_everything() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
-    fill(&store).await;
-    check_all(&store).await;
-    // No close: as when the process is killed.
-    drop(store);
-    let store = Store::open(dir.path()).await.unwrap();
-    check_all(&store).await;
-    store
-        .note(Whose::Site, NOW, cairn_domain::Note::new(cairn_domain::Level::Info, "x", "three"))
-        .await
-        .unwrap();
-    assert_eq!(*store.changes().borrow(), 3, "numbers go on where they were");
+on_both_engines! {
+    async fn a_restart_keeps_everything(site: &Site) {
+        let store = site.open().await;
+        fill(&store).await;
+        check_all(&store).await;
+        // No close: as when the process is killed.
+        drop(store);
+        let store = site.open().await;
+        check_all(&store).await;
+        store
+            .note(Whose::Site, NOW, cairn_domain::Note::new(cairn_domain::Level::Info, "x", "three"))
+            .await
+            .unwrap();
+        assert_eq!(*store.changes().borrow(), 3, "numbers go on where they were");
+    }
 }
 
 /// `tests/fixtures/v1.sql` is a database as the first version wrote it, checksums of its migrations included. It must load

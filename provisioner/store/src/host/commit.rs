@@ -2,10 +2,13 @@
 
 use cairn_contract::{HostId, Mac, Timestamp};
 use cairn_domain::{Effect, Host, State};
-use sqlx::SqliteConnection;
 
 use super::{key, record};
-use crate::{InstallWrite, Line, ReadError, Store, WriteError, history, installs, outbox, row};
+use crate::{
+    InstallWrite, Line, ReadError, Store, WriteError,
+    db::{self, Tx, sql},
+    history, installs, outbox, row,
+};
 
 /// Whether the record exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +70,13 @@ pub enum CommitError {
 
 impl From<sqlx::Error> for CommitError {
     fn from(source: sqlx::Error) -> Self {
-        let taken = source.as_database_error().filter(|e| e.is_unique_violation());
-        match taken.map(|e| e.message()) {
-            Some(text) if text.contains("host.name") => Self::NameTaken,
-            Some(text) if text.contains("host.ek") => Self::EkTaken,
-            Some(text) if text.contains("host.id") => Self::Stale,
-            _ => Self::Write(source.into()),
+        let names =
+            |what: [&str; 2]| db::clash(&source).is_some_and(|clash| what.iter().any(|w| clash.contains(w)));
+        match () {
+            () if names(["host.name", "host_name_key"]) => Self::NameTaken,
+            () if names(["host.ek", "host_ek_key"]) => Self::EkTaken,
+            () if names(["host.id", "host_pkey"]) => Self::Stale,
+            () => Self::Write(source.into()),
         }
     }
 }
@@ -115,12 +119,12 @@ impl Store {
     ) -> Result<(), CommitError> {
         let mut tx = self.begin().await?;
         let id = host.id.to_string();
-        let gone = sqlx::query("DELETE FROM host WHERE id = $1 AND version = $2")
+        let gone = sql("DELETE FROM host WHERE id = $1 AND version = $2")
             .bind(&id)
             .bind(host.version)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        if gone.rows_affected() == 0 {
+        if gone == 0 {
             return Err(CommitError::Stale);
         }
         installs::void_all(&mut tx, host.id, at).await?;
@@ -139,47 +143,47 @@ pub(crate) enum Visible {
     No,
 }
 
-async fn write_host(conn: &mut SqliteConnection, change: &Change) -> Result<(i64, Visible), CommitError> {
+async fn write_host(tx: &mut Tx, change: &Change) -> Result<(i64, Visible), CommitError> {
     let host = &change.host;
     let (version, mut visible) = match change.write {
-        Write::Insert => (insert(conn, host).await?, Visible::Yes),
-        Write::Update => update(conn, host).await?,
+        Write::Insert => (insert(tx, host).await?, Visible::Yes),
+        Write::Update => update(tx, host).await?,
     };
-    let changed = key::store(conn, &host.id.to_string(), key::keys_of(host), change.boot_mac).await?;
+    let changed = key::store(tx, &host.id.to_string(), key::keys_of(host), change.boot_mac).await?;
     if changed == key::Changed::Yes {
         visible = Visible::Yes;
     }
     Ok((version, visible))
 }
 
-async fn insert(conn: &mut SqliteConnection, host: &Host) -> Result<i64, CommitError> {
-    let query = sqlx::query(
+async fn insert(tx: &mut Tx, host: &Host) -> Result<i64, CommitError> {
+    let query = sql(
         "INSERT INTO host (id, name, spec, word, state, deadline, ek, inventory, installed, created, changed, version) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)",
     );
-    record::bind(query, host)?.execute(conn).await?;
+    record::bind(query, host)?.execute(tx).await?;
     Ok(1)
 }
 
-async fn update(conn: &mut SqliteConnection, host: &Host) -> Result<(i64, Visible), CommitError> {
-    let visible = visible(conn, host).await?;
+async fn update(tx: &mut Tx, host: &Host) -> Result<(i64, Visible), CommitError> {
+    let visible = visible(tx, host).await?;
     let version = host.version.saturating_add(1);
-    let query = sqlx::query(
+    let query = sql(
         "UPDATE host SET name = $2, spec = $3, word = $4, state = $5, deadline = $6, ek = $7, inventory = $8, \
          installed = $9, created = $10, changed = $11, version = $12 WHERE id = $1 AND version = $13",
     );
     let query = record::bind(query, host)?.bind(version).bind(host.version);
-    match query.execute(conn).await?.rows_affected() {
+    match query.execute(tx).await? {
         0 => Err(CommitError::Stale),
         _ => Ok((version, visible)),
     }
 }
 
 /// A deadline that moved on is not visible; another state, reason or name is.
-async fn visible(conn: &mut SqliteConnection, host: &Host) -> Result<Visible, ReadError> {
-    let row = sqlx::query("SELECT name, state FROM host WHERE id = $1")
+async fn visible(tx: &mut Tx, host: &Host) -> Result<Visible, ReadError> {
+    let row = sql("SELECT name, state FROM host WHERE id = $1")
         .bind(host.id.to_string())
-        .fetch_optional(conn)
+        .fetch_optional(tx)
         .await?;
     let Some(row) = row else { return Ok(Visible::Yes) };
     let old: State = row::json(&row, "state")?;

@@ -4,9 +4,12 @@ use std::{collections::BTreeSet, fmt};
 
 use cairn_contract::{Digest, Mac};
 use cairn_domain::{Host, State};
-use sqlx::SqliteConnection;
 
-use crate::{ReadError, row};
+use crate::{
+    ReadError,
+    db::{Row, Tx, sql},
+    row,
+};
 
 /// Values taken from one inventory; a host that names more is cut here.
 const MAX_LEARNED: usize = 32;
@@ -123,12 +126,12 @@ pub(crate) fn keys_of(host: &Host) -> BTreeSet<HostKey> {
 
 /// Brings the key rows of a host to `keys` (and `boot_mac`, if given). Says whether something changed.
 pub(crate) async fn store(
-    conn: &mut SqliteConnection,
+    tx: &mut Tx,
     id: &str,
     mut keys: BTreeSet<HostKey>,
     boot_mac: Option<Mac>,
 ) -> Result<Changed, ReadError> {
-    let stored = load(conn, id).await?;
+    let stored = load(tx, id).await?;
     match boot_mac {
         Some(mac) => {
             let value = mac.to_string();
@@ -137,21 +140,21 @@ pub(crate) async fn store(
         None => keys.extend(stored.iter().filter(|k| k.source == KeySource::Boot).cloned()),
     }
     for key in stored.difference(&keys) {
-        sqlx::query("DELETE FROM host_key WHERE kind = $1 AND value = $2 AND source = $3 AND host = $4")
+        sql("DELETE FROM host_key WHERE kind = $1 AND value = $2 AND source = $3 AND host = $4")
             .bind(key.kind.word())
             .bind(&key.value)
             .bind(key.source.word())
             .bind(id)
-            .execute(&mut *conn)
+            .execute(&mut *tx)
             .await?;
     }
     for key in keys.difference(&stored) {
-        sqlx::query("INSERT INTO host_key (kind, value, source, host) VALUES ($1, $2, $3, $4)")
+        sql("INSERT INTO host_key (kind, value, source, host) VALUES ($1, $2, $3, $4)")
             .bind(key.kind.word())
             .bind(&key.value)
             .bind(key.source.word())
             .bind(id)
-            .execute(&mut *conn)
+            .execute(&mut *tx)
             .await?;
     }
     Ok(if stored == keys { Changed::No } else { Changed::Yes })
@@ -164,15 +167,12 @@ pub(crate) enum Changed {
     No,
 }
 
-async fn load(conn: &mut SqliteConnection, id: &str) -> Result<BTreeSet<HostKey>, ReadError> {
-    let rows = sqlx::query("SELECT kind, value, source FROM host_key WHERE host = $1")
-        .bind(id)
-        .fetch_all(conn)
-        .await?;
+async fn load(tx: &mut Tx, id: &str) -> Result<BTreeSet<HostKey>, ReadError> {
+    let rows = sql("SELECT kind, value, source FROM host_key WHERE host = $1").bind(id).fetch_all(tx).await?;
     rows.iter().map(key_of).collect()
 }
 
-pub(crate) fn key_of(row: &sqlx::sqlite::SqliteRow) -> Result<HostKey, ReadError> {
+pub(crate) fn key_of(row: &Row) -> Result<HostKey, ReadError> {
     let unknown = |column| row::corrupt(column, std::io::Error::other("unknown word"));
     Ok(HostKey {
         kind: KeyKind::of(&row::text(row, "kind")?).ok_or_else(|| unknown("kind"))?,

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use cairn_contract::{Digest, HostId, Mac, Timestamp};
 use cairn_domain::{Host, State, fact::Claim};
-use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
     key::{KeyKind, KeySource, key_of},
     record::host_of,
 };
-use crate::{ReadError, Store, row};
+use crate::{
+    ReadError, Store,
+    db::{Row, sql},
+    row,
+};
 
 /// Candidates that one claim can have; more than a few are a mistake of somebody.
 const MAX_CANDIDATES: usize = 64;
@@ -41,25 +44,25 @@ pub struct Standing {
 impl Store {
     /// The host of this id.
     pub async fn host(&self, id: HostId) -> Result<Option<Host>, ReadError> {
-        let row = sqlx::query("SELECT * FROM host WHERE id = $1").bind(id.to_string());
+        let row = sql("SELECT * FROM host WHERE id = $1").bind(id.to_string());
         row.fetch_optional(self.reader()).await?.as_ref().map(host_of).transpose()
     }
 
     /// The host of this name.
     pub async fn host_by_name(&self, name: &str) -> Result<Option<Host>, ReadError> {
-        let row = sqlx::query("SELECT * FROM host WHERE name = $1").bind(name);
+        let row = sql("SELECT * FROM host WHERE name = $1").bind(name);
         row.fetch_optional(self.reader()).await?.as_ref().map(host_of).transpose()
     }
 
     /// The host that has proven this EK.
     pub async fn host_by_ek(&self, ek: &Digest) -> Result<Option<Host>, ReadError> {
-        let row = sqlx::query("SELECT * FROM host WHERE ek = $1").bind(ek.to_string());
+        let row = sql("SELECT * FROM host WHERE ek = $1").bind(ek.to_string());
         row.fetch_optional(self.reader()).await?.as_ref().map(host_of).transpose()
     }
 
     /// A page of hosts by name, after the name `after`.
     pub async fn hosts(&self, after: Option<&str>, limit: u32) -> Result<Vec<Host>, ReadError> {
-        let rows = sqlx::query("SELECT * FROM host WHERE name > $1 ORDER BY name LIMIT $2")
+        let rows = sql("SELECT * FROM host WHERE name > $1 ORDER BY name LIMIT $2")
             .bind(after.unwrap_or_default())
             .bind(limit)
             .fetch_all(self.reader())
@@ -69,7 +72,7 @@ impl Store {
 
     /// Hosts whose deadline is reached, the most overdue first.
     pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Host>, ReadError> {
-        let rows = sqlx::query(DUE).bind(now.0).bind(limit).fetch_all(self.reader()).await?;
+        let rows = sql(DUE).bind(now.0).bind(limit).fetch_all(self.reader()).await?;
         rows.iter().map(host_of).collect()
     }
 
@@ -112,25 +115,22 @@ impl Store {
 
     /// Every host that has this key (in its normal spelling: lower case), with where the key is from; oldest first.
     pub async fn hosts_with(&self, kind: KeyKind, value: &str) -> Result<Vec<(Host, KeySource)>, ReadError> {
-        let rows = sqlx::query(BY_KEY).bind(kind.word()).bind(value).fetch_all(self.reader()).await?;
+        let rows = sql(BY_KEY).bind(kind.word()).bind(value).fetch_all(self.reader()).await?;
         rows.iter().map(|row| Ok((host_of(row)?, key_of(row)?.source))).collect()
     }
 
     /// All hosts with their states and keys, oldest first: the boot services' snapshot.
     pub async fn all_states(&self) -> Result<Vec<Standing>, ReadError> {
-        let mut tx = self.reader().begin().await?;
-        let hosts =
-            sqlx::query("SELECT id, name, state FROM host ORDER BY created, id").fetch_all(&mut *tx).await?;
-        let keys = sqlx::query(
-            "SELECT host, kind, value, source FROM host_key WHERE kind IN ('mac', 'uuid') \
-             ORDER BY host, source DESC, value",
-        )
-        .fetch_all(&mut *tx)
+        let mut tx = self.snapshot().await?;
+        let hosts = sql("SELECT id, name, state FROM host ORDER BY created, id").fetch_all(&mut tx).await?;
+        let keys = sql("SELECT host, kind, value, source FROM host_key WHERE kind IN ('mac', 'uuid') \
+             ORDER BY host, source DESC, value")
+        .fetch_all(&mut tx)
         .await?;
         tx.commit().await?;
-        let mut by_host: BTreeMap<String, Vec<&SqliteRow>> = BTreeMap::new();
+        let mut by_host: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
         for key in &keys {
-            by_host.entry(key.try_get("host")?).or_default().push(key);
+            by_host.entry(row::text(key, "host")?).or_default().push(key);
         }
         let none = Vec::new();
         hosts
@@ -145,7 +145,7 @@ impl Store {
     }
 }
 
-fn standing(host: &SqliteRow, keys: &[&SqliteRow]) -> Result<Standing, ReadError> {
+fn standing(host: &Row, keys: &[&Row]) -> Result<Standing, ReadError> {
     let mut out = Standing {
         id: row::parsed(host, "id")?,
         name: row::text(host, "name")?,

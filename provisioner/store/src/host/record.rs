@@ -1,17 +1,15 @@
 //! One host as a row.
 
+use crate::{
+    ReadError,
+    db::{Row, Statement},
+    row,
+};
 use cairn_domain::Host;
 use serde::Serialize;
-use sqlx::{
-    Sqlite,
-    query::Query,
-    sqlite::{SqliteArguments, SqliteRow},
-};
-
-use crate::{ReadError, row};
 
 /// Reads the columns of `host`.
-pub(crate) fn host_of(row: &SqliteRow) -> Result<Host, ReadError> {
+pub(crate) fn host_of(row: &Row) -> Result<Host, ReadError> {
     let ek = row::maybe_text(row, "ek")?;
     Ok(Host {
         id: row::parsed(row, "id")?,
@@ -27,10 +25,7 @@ pub(crate) fn host_of(row: &SqliteRow) -> Result<Host, ReadError> {
 }
 
 /// Binds $1..$11: id, name, spec, word, state, deadline, ek, inventory, installed, created, changed.
-pub(crate) fn bind<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    host: &Host,
-) -> Result<Query<'q, Sqlite, SqliteArguments>, serde_json::Error> {
+pub(crate) fn bind(query: Statement, host: &Host) -> Result<Statement, serde_json::Error> {
     Ok(query
         .bind(host.id.to_string())
         .bind(host.spec.name.clone())

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test uses some")]
 #![allow(clippy::unwrap_used, reason = "only tests use this")]
 
+pub(crate) mod engines;
+
 use cairn_contract::{
     Digest, HostId, ImageManifest, Inventory, Mac, Signed, Smbios, Timestamp, inventory::NicInfo,
 };

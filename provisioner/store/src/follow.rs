@@ -1,0 +1,40 @@
+//! Hearing what other provisioners commit to the same database, so that their changes wake this one's readers too.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    ReadError, Store,
+    db::{Db, Listener},
+    host::Visible,
+    open,
+};
+
+/// What a lost message costs at most.
+const POLL: Duration = Duration::from_millis(500);
+
+impl Store {
+    /// Passes on the wake-ups of other provisioners until `stop`: at once when the server tells of them, else by a look
+    /// every 500 ms. With SQLite there are no others, and it only waits.
+    pub async fn follow(&self, stop: CancellationToken) {
+        let Db::Postgres { read, .. } = &self.db else { return stop.cancelled().await };
+        let mut listener = Listener::default();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = listener.wait(read, POLL) => {}
+            }
+            // A server that is away is asked again after the next wait.
+            let _ = self.look().await;
+        }
+    }
+
+    async fn look(&self) -> Result<(), ReadError> {
+        let last = open::last_line(&self.db).await?;
+        if self.announce(Some(last), Visible::No) {
+            self.announce(None, Visible::Yes);
+        }
+        Ok(())
+    }
+}
