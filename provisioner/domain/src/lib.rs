@@ -10,6 +10,7 @@ pub mod boot;
 pub mod fact;
 pub mod host;
 pub mod identify;
+pub mod index;
 pub mod model;
 pub mod name;
 pub mod nearest;

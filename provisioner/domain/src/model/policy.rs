@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Reference;
-use crate::policy::{Mode, TpmClass};
+use crate::{
+    policy::{Mode, TpmClass},
+    selector::Selector,
+};
 
 /// What applies to the hosts of `target` (or of the whole namespace), or to those of the namespace that `selector` finds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,7 +18,7 @@ pub struct PolicySpec {
     pub target: Option<Reference>,
     /// By effective labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub selector: Option<serde_json::Value>,
+    pub selector: Option<Selector>,
     /// Among policies of one node the higher wins.
     pub priority: i32,
     /// Nothing below may say otherwise.
