@@ -33,6 +33,9 @@ fn may_use(from: &Member, to: &Member) -> bool {
         (Some("L1"), _) | (Some("L2"), "cairn-store") => {
             is(&["L0"]) || from.layer.as_deref() == Some("L2") && is(&["L1"])
         }
+        // Who somebody is: logic without routes and rows; only the operator's routes call it.
+        (Some("L2"), "cairn-identity") => is(&["L0", "L1"]),
+        (Some("L2"), "cairn-operator") => is(&["L0", "L1"]) || named(&["cairn-store", "cairn-identity"]),
         // The leaves hand facts to the driver through channels of their own types; they never see each other.
         (Some("L2"), _) => is(&["L0", "L1"]) || named(&["cairn-store"]),
         (Some("H"), _) => is(&["L0"]),
@@ -64,6 +67,8 @@ mod tests {
             member("provisioner/domain", "L1", &["cairn-contract"]),
             member("provisioner/store", "L2", &["cairn-domain"]),
             member("provisioner/trust", "L2", &["cairn-store", "cairn-evidence"]),
+            member("provisioner/identity", "L2", &["cairn-contract"]),
+            member("provisioner/operator", "L2", &["cairn-store", "cairn-identity"]),
             member("agent/machine", "H", &["cairn-contract", "cairn-evidence"]),
             member("agent/agentd", "L3", &["cairn-machine"]),
             member("provisioner/server", "L3", &["cairn-trust"]),
@@ -75,9 +80,10 @@ mod tests {
     #[test]
     fn leaves_do_not_see_each_other_and_hosts_do_not_see_services() {
         let all = vec![
-            member("provisioner/trust", "L2", &["cairn-fleet"]),
+            member("provisioner/trust", "L2", &["cairn-fleet", "cairn-identity"]),
             member("provisioner/fleet", "L2", &[]),
             member("provisioner/store", "L2", &["cairn-trust"]),
+            member("provisioner/identity", "L2", &["cairn-store"]),
             member("agent/agentd", "L3", &["cairn-fleet"]),
             member("provisioner/contract", "L0", &["cairn-evidence"]),
             member("provisioner/evidence", "L0", &[]),
@@ -86,7 +92,9 @@ mod tests {
             said(all),
             [
                 "provisioner/trust/Cargo.toml: L2 must not use cairn-fleet (L2)",
+                "provisioner/trust/Cargo.toml: L2 must not use cairn-identity (L2)",
                 "provisioner/store/Cargo.toml: L2 must not use cairn-trust (L2)",
+                "provisioner/identity/Cargo.toml: L2 must not use cairn-store (L2)",
                 "agent/agentd/Cargo.toml: L3 must not use cairn-fleet (L2)",
                 "provisioner/contract/Cargo.toml: L0 must not use cairn-evidence (L0)",
             ]
