@@ -17,6 +17,7 @@ pub mod nearest;
 pub mod policy;
 pub mod selector;
 pub mod timeline;
+pub mod window;
 
 pub use fact::{Fact, Level, Note, Subject};
 pub use host::{Effect, Event, Host, HostSpec, State, Why};

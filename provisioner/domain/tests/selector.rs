@@ -1,4 +1,5 @@
 //! Label and field selectors: what they say, in JSON and text, and what they match.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 //! `k=v` is an entry of `matchLabels`, and a second one on the same key an `In`. A list may hold the empty value:
 //! `in (a,)` is `a` or empty, `in (,)` only empty. The comparisons `<` and `>` of Kubernetes are refused.
 
-use std::{fmt, str::FromStr};
+use std::{collections::btree_map::Entry, fmt, str::FromStr};
 
 use super::{
     LabelError, MAX_REQUIREMENTS, MAX_TEXT, MAX_VALUES, Operator, Place, Requirement, Rule, Selector,
@@ -102,10 +102,14 @@ impl<'a> Cursor<'a> {
         self.eat('=');
         self.eat('=');
         let value = self.value()?;
-        if out.match_labels.contains_key(&key) {
-            out.match_expressions.push(Requirement { key, operator: Operator::In, values: vec![value] });
-        } else {
-            out.match_labels.insert(key, value);
+        match out.match_labels.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(entry) => {
+                let key = entry.key().clone();
+                out.match_expressions.push(Requirement { key, operator: Operator::In, values: vec![value] });
+            }
         }
         Ok(())
     }
