@@ -7,13 +7,16 @@
 //! ```
 
 pub mod boot;
+pub mod claim;
 pub mod fact;
+pub mod glob;
 pub mod host;
 pub mod identify;
 pub mod index;
 pub mod model;
 pub mod name;
 pub mod nearest;
+pub mod policies;
 pub mod policy;
 pub mod selector;
 pub mod timeline;

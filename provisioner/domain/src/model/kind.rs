@@ -110,11 +110,10 @@ impl Kind {
         match self {
             Self::Organisation | Self::User => Level::Appliance,
             Self::Project => Level::Organisation,
-            Self::Region | Self::Site | Self::Host => Level::Project,
+            Self::Region | Self::Site | Self::Host | Self::ClaimRule => Level::Project,
             Self::Policy
             | Self::OsImage
             | Self::FirmwareProfile
-            | Self::ClaimRule
             | Self::Role
             | Self::RoleBinding
             | Self::Token => Level::Any,
