@@ -19,6 +19,7 @@ fn host(name: &str, serial: &str, ek: Option<&str>) -> Host {
         created: Timestamp(0),
         changed: Timestamp(0),
         version: 1,
+        meta: Default::default(),
     }
 }
 

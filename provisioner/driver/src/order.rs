@@ -1,7 +1,7 @@
 //! Orders of people and programs.
 
 use cairn_contract::{HostId, Timestamp};
-use cairn_domain::{Effect, Event, Host, HostSpec, Level, Note, State};
+use cairn_domain::{Effect, Event, Host, HostSpec, Level, Note, State, host::HostMeta};
 use cairn_store::{CommitError, Line, Order, OrderError, Whose};
 use uuid::Uuid;
 
@@ -144,6 +144,7 @@ fn expect(spec: HostSpec, now: Timestamp) -> Draft {
         created: now,
         changed: now,
         version: 0,
+        meta: HostMeta::default(),
     };
     let word = host.state.word();
     let mut draft = Draft::new_host(host, now);

@@ -4,6 +4,7 @@ use cairn_contract::{HostId, Timestamp};
 use cairn_domain::{
     Event, Fact, Host, HostSpec, Level, Note, State, Why,
     fact::Claim,
+    host::HostMeta,
     identify::{Identity, identify},
     name,
 };
@@ -101,6 +102,7 @@ impl Driver {
             created: now,
             changed: now,
             version: 0,
+            meta: HostMeta::default(),
         })
     }
 

@@ -16,6 +16,6 @@ mod state;
 mod step;
 mod why;
 
-pub use state::{Effect, Event, Host, HostSpec, Installed, State};
+pub use state::{Effect, Event, Host, HostMeta, HostSpec, Installed, State};
 pub use step::{Context, Step, step};
 pub use why::Why;

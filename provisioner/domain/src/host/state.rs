@@ -6,6 +6,10 @@ use cairn_contract::{
 use serde::{Deserialize, Serialize};
 
 use super::Why;
+use crate::{
+    model::{Labels, Namespace, Settings},
+    policy::TpmClass,
+};
 
 /// What an operator says of a host. At least one of `serial`, `uuid`, `macs`, `ek` is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +63,46 @@ pub struct Host {
     pub changed: Timestamp,
     /// Grows by one with each change; a write against another value is refused.
     pub version: i64,
+    /// Where it lies in the tree, and what else people say of it.
+    #[serde(default)]
+    pub meta: HostMeta,
+}
+
+/// What a host has as a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostMeta {
+    /// Its project.
+    pub project: Namespace,
+    /// Name of its site in that project; absent: directly in the project.
+    pub site: Option<String>,
+    /// By which selectors find it.
+    pub labels: Labels,
+    /// For programs.
+    pub annotations: Labels,
+    /// Of this host alone.
+    pub settings: Settings,
+    /// Grows by one with each change of what people say of it.
+    pub generation: i64,
+    /// Of its last visible change.
+    pub resource_version: i64,
+    /// What the certificate of its proven TPM makes that.
+    pub tpm: Option<TpmClass>,
+}
+
+impl Default for HostMeta {
+    fn default() -> Self {
+        Self {
+            project: Namespace::project("default", "default"),
+            site: None,
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            settings: Settings::new(),
+            generation: 1,
+            resource_version: 0,
+            tpm: None,
+        }
+    }
 }
 
 /// Where a host is.

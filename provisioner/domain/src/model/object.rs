@@ -135,6 +135,24 @@ impl Object {
     }
 }
 
+impl From<Host> for Object {
+    fn from(host: Host) -> Self {
+        let meta = host.meta.clone();
+        let spec = HostFields::of(&host.spec, meta.site, meta.settings);
+        let metadata = Metadata {
+            name: host.spec.name.clone(),
+            namespace: meta.project,
+            uid: host.id.into(),
+            labels: meta.labels,
+            annotations: meta.annotations,
+            generation: meta.generation,
+            resource_version: meta.resource_version,
+            created: host.created,
+        };
+        Self { metadata, spec: Spec::Host(spec), host: Some(Arc::new(host)) }
+    }
+}
+
 /// `NAME.NAMESPACE`, or the name alone in the appliance.
 pub fn full_name(name: &str, namespace: &Namespace) -> String {
     match namespace {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Condition, Object, Truth};
-use crate::{Host, State, host::Installed};
+use crate::{Host, State, host::Installed, policy::TpmClass};
 
 /// What an operator may order of a host in its present state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -87,6 +87,9 @@ pub struct TpmStatus {
     /// Four-character vendor id as the host says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manufacturer: Option<String>,
+    /// What its certificate makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<TpmClass>,
     /// SHA-256 of the EK that proved itself as this host.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -140,7 +143,7 @@ fn tpm(host: &Host) -> Option<TpmStatus> {
     if said.is_none() && host.ek.is_none() {
         return None;
     }
-    Some(TpmStatus { manufacturer: said.map(|t| t.manufacturer.clone()), ek: host.ek })
+    Some(TpmStatus { manufacturer: said.map(|t| t.manufacturer.clone()), class: host.meta.tpm, ek: host.ek })
 }
 
 /// Installations begun, where the state counts them.

@@ -23,8 +23,6 @@ pub(super) struct Applying<'a> {
 #[derive(Debug)]
 pub(super) struct Ranked<'a> {
     pub(super) all: Vec<Applying<'a>>,
-    /// Depth of the host itself.
-    host: usize,
 }
 
 impl<'a> Ranked<'a> {
@@ -38,7 +36,7 @@ impl<'a> Ranked<'a> {
             space = namespace.parent();
         }
         all.sort_by_key(order);
-        Self { all, host: lineage.len() }
+        Self { all }
     }
 
     /// What the best policy that names the field says.
@@ -50,11 +48,6 @@ impl<'a> Ranked<'a> {
     pub(super) fn image(&self, own: Option<&'a String>) -> Option<&'a String> {
         let enforced = self.all.iter().filter(|a| a.spec.enforced).find_map(|a| super::fields::image(a.spec));
         enforced.or(own).or_else(|| self.best(super::fields::image))
-    }
-
-    /// Whether the policy is bound at the host itself.
-    pub(super) fn is_at_host(&self, policy: &Applying<'_>) -> bool {
-        policy.depth == self.host
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     db::{Row, Statement},
     row,
 };
-use cairn_domain::Host;
+use cairn_domain::{Host, host::HostMeta};
 use serde::Serialize;
 
 /// Reads the columns of `host`.
@@ -21,6 +21,7 @@ pub(crate) fn host_of(row: &Row) -> Result<Host, ReadError> {
         created: row::time(row, "created")?,
         changed: row::time(row, "changed")?,
         version: row::number(row, "version")?,
+        meta: HostMeta::default(),
     })
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn host(name: &str) -> Host {
         created: NOW,
         changed: NOW,
         version: 0,
+        meta: Default::default(),
     }
 }
 
