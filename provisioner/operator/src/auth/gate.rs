@@ -11,7 +11,7 @@ use cairn_domain::{Fact, Level, Note, Subject};
 use http::{HeaderMap, Uri, header};
 use tokio::time::Instant;
 
-use super::throttle;
+use super::{caller::Caller, throttle};
 use crate::{
     app::App,
     problem::{Kind, Problem},
@@ -23,11 +23,13 @@ pub(super) const COOKIE: &str = "__Host-cairn";
 /// Middleware before every handler that reads or changes anything.
 pub(crate) async fn require(
     State(app): State<App>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let caller = Caller::setup(origin(&request));
     if let Some(token) = bearer(request.headers()) {
         check_token(&app, source(&request), token)?;
+        request.extensions_mut().insert(caller);
         return Ok(next.run(request).await);
     }
     let Some(id) = cookie(request.headers()) else {
@@ -39,6 +41,7 @@ pub(crate) async fn require(
     if !request.method().is_safe() {
         same_origin(request.headers(), request.uri())?;
     }
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
@@ -96,6 +99,11 @@ pub(super) fn source(request: &Request) -> IpAddr {
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |s| s.0.ip())
+}
+
+/// Address and port of the peer, for the audit log.
+fn origin(request: &Request) -> String {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|s| s.0.to_string()).unwrap_or_default()
 }
 
 /// The session id that the request carries.

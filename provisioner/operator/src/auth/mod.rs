@@ -7,11 +7,15 @@
 //! ```
 //! Failed attempts are counted per source; a source with too many is not heard for a while.
 
+mod caller;
 mod gate;
 mod login;
+mod principal;
 mod session;
 mod throttle;
 
+#[allow(unused_imports, reason = "handlers take it as they learn of rights")]
+pub(crate) use caller::Caller;
 pub(crate) use gate::require;
 pub(crate) use login::{log_in, log_out};
 
