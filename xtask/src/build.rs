@@ -53,10 +53,28 @@ impl Workshop {
         Program::cargo().arg(verb).arg("--locked").within(self.root())
     }
 
-    /// A program of the workspace for the developer, built as the tests are.
+    /// A program of the workspace for the developer, built as the tests are; named as its package is.
     pub(crate) fn tool(&self, package: &str) -> Result<PathBuf> {
         self.cargo("build").args(["--quiet", "-p", package]).run()?;
         self.existing(self.target().join("debug").join(package))
+    }
+
+    /// The provisioner with its checks of overflow, as the tests are built.
+    pub(crate) fn provisioner_for_tests(&self) -> Result<PathBuf> {
+        self.cargo("build").args(["--quiet", "-p", "cairn-server"]).run()?;
+        self.existing(self.target().join("debug/cairn"))
+    }
+
+    /// The tests of API and guide, told which provisioner they are about.
+    pub(crate) fn api_tests(&self, cairn: &Path) -> Result<Program> {
+        self.cargo("build").args(["--quiet", "-p", "cairn-api-tests"]).run()?;
+        let program = self.existing(self.target().join("debug/cairn-api"))?;
+        Ok(Program::new(program).env("CAIRN_BIN", cairn))
+    }
+
+    /// The Python packages that the tests of the API need.
+    pub(crate) fn python_requirements(&self) -> PathBuf {
+        self.root().join("tests/api/requirements.txt")
     }
 
     /// The provisioner, as it is shipped.

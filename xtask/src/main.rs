@@ -4,6 +4,7 @@
 mod build;
 mod command;
 mod host_tools;
+mod interpreters;
 mod suite;
 mod tidy;
 mod workspace;
@@ -51,6 +52,14 @@ enum Task {
     },
     /// What `.ci/run` calls: the same as `test`
     Ci,
+    /// Run the commands of docs/guide and compare what they print
+    Guide {
+        /// Write what they print into the chapters instead
+        #[arg(long)]
+        bless: bool,
+        /// Chapters, by the beginning of their file's name; none: all
+        chapters: Vec<String>,
+    },
     /// Check layers, sizes, module docs, inherited lints, dependencies and links
     Tidy,
     /// Virtual hosts: up, boot, console, down
@@ -128,6 +137,10 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test { host, .. } => suite::all(&workshop, host.install()),
         Task::Ci => suite::all(&workshop, Install::Missing),
+        Task::Guide { bless, chapters } => {
+            let guide = workshop.api_tests(&workshop.provisioner_for_tests()?)?.arg("guide").args(chapters);
+            if bless { guide.arg("--bless").run() } else { guide.run() }
+        }
         Task::Tidy => tidy::run(workshop.root()),
         Task::Lab(passed) => lab(&workshop, &passed.args),
         Task::Image(passed) => image(&workshop, &passed.args),
