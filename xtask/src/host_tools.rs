@@ -2,6 +2,7 @@
 //!
 //! QEMU comes from backports: Debian 12's own Breaks the `qemu-utils` of backports that a machine may have,
 //! and 10.0 is what the lab was measured with. OVMF stays Debian 12's, whose TLS has no elliptic curves.
+//! PostgreSQL is wanted for its programs: tests start servers of their own, and no cluster of the machine's is made.
 
 use std::path::Path;
 
@@ -17,8 +18,21 @@ const BACKPORTS_FILE: &str = "/etc/apt/sources.list.d/cairn-backports.sources";
 const OVMF_VERSION: &str = "2022.11";
 
 const FROM_BACKPORTS: [&str; 2] = ["qemu-system-x86", "seabios"];
-const FOR_UNIT_TESTS: [&str; 8] =
-    ["swtpm", "swtpm-tools", "sbsigntool", "dosfstools", "mtools", "zstd", "cpio", "erofs-utils"];
+/// Read by `pg_createcluster`, which the package of the server calls when it is installed.
+const CLUSTERS_FILE: &str = "/etc/postgresql-common/createcluster.d/cairn.conf";
+
+const FOR_SOURCES: [&str; 10] = [
+    "swtpm",
+    "swtpm-tools",
+    "sbsigntool",
+    "dosfstools",
+    "mtools",
+    "zstd",
+    "cpio",
+    "erofs-utils",
+    "postgresql",
+    "python3-venv",
+];
 const FOR_IMAGES: [&str; 6] = ["mmdebstrap", "erofs-utils", "systemd-boot-efi", "kmod", "zstd", "cpio"];
 const FOR_LAB: [&str; 9] = [
     "ovmf",
@@ -35,8 +49,8 @@ const FOR_LAB: [&str; 9] = [
 /// What a task is going to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// `cargo test` only.
-    UnitTests,
+    /// `cargo test`, and the tests of API and guide.
+    Sources,
     /// Build bundles.
     Image,
     /// Build bundles and run virtual hosts.
@@ -63,11 +77,19 @@ pub(crate) fn ensure(purpose: Purpose, install: Install) -> Result<()> {
     let all: Vec<&str> = main.iter().chain(&backports).copied().collect();
     let format = "${db:Status-Status} ${Package} ${Version}\n";
     let installed = Program::new("dpkg-query").args(["-W", "-f", format]).args(&all).whatever()?;
-    let shortage = shortage(&main, &backports, &installed);
-    if shortage == Shortage::default() {
+    obtain(&shortage(&main, &backports, &installed), install)
+}
+
+/// Sees to it that one package of the suite is there, whatever else the machine has.
+pub(crate) fn ensure_package(name: &str, install: Install) -> Result<()> {
+    obtain(&Shortage { main: vec![name.to_owned()], backports: Vec::new() }, install)
+}
+
+fn obtain(shortage: &Shortage, install: Install) -> Result<()> {
+    if *shortage == Shortage::default() {
         return Ok(());
     }
-    announce(&shortage);
+    announce(shortage);
     if install == Install::List {
         bail!("these packages are missing and --no-install was given");
     }
@@ -76,11 +98,9 @@ pub(crate) fn ensure(purpose: Purpose, install: Install) -> Result<()> {
 
 fn wanted(purpose: Purpose) -> (Vec<&'static str>, Vec<&'static str>) {
     let (main, backports): (Vec<&str>, Vec<&str>) = match purpose {
-        Purpose::UnitTests => (FOR_UNIT_TESTS.to_vec(), vec![]),
+        Purpose::Sources => (FOR_SOURCES.to_vec(), vec![]),
         Purpose::Image => (FOR_IMAGES.to_vec(), vec![]),
-        Purpose::Lab => {
-            ([&FOR_UNIT_TESTS[..], &FOR_IMAGES[..], &FOR_LAB[..]].concat(), FROM_BACKPORTS.to_vec())
-        }
+        Purpose::Lab => ([&FOR_SOURCES[..], &FOR_IMAGES[..], &FOR_LAB[..]].concat(), FROM_BACKPORTS.to_vec()),
     };
     let mut main = main;
     main.sort_unstable();
@@ -130,6 +150,9 @@ impl Shortage {
         if !self.backports.is_empty() {
             add_backports()?;
         }
+        if self.main.iter().any(|name| name == "postgresql") {
+            forbid_clusters()?;
+        }
         apt_get(&["update", "-q"])?;
         if !self.main.is_empty() {
             // By suite: another source of the machine may hold a newer ovmf.
@@ -165,6 +188,19 @@ fn backports_to_add(sources: &[Source]) -> Result<Option<Source>> {
     let base = sources.iter().find(|s| s.suite == SUITE);
     let base = base.with_context(|| format!("no apt source of this machine gives {SUITE} main"))?;
     Ok(Some(base.with_suite(BACKPORTS)))
+}
+
+/// Keeps the package of PostgreSQL from making a cluster and starting it.
+fn forbid_clusters() -> Result<()> {
+    let path = Path::new(CLUSTERS_FILE);
+    if path.exists() {
+        return Ok(());
+    }
+    eprintln!("writing {CLUSTERS_FILE}: PostgreSQL is installed without a cluster of its own");
+    let text = "# Made by cargo xtask: tests start servers of their own.\ncreate_main_cluster = false\n";
+    let written =
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, text));
+    written.with_context(|| format!("cannot write {CLUSTERS_FILE}"))
 }
 
 fn apt_get(args: &[&str]) -> Result<()> {

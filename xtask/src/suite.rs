@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use crate::build::{Made, Workshop};
 use crate::command::Program;
 use crate::host_tools::{self, Install, Purpose};
+use crate::interpreters;
 use crate::tidy;
 
 /// What became of one step.
@@ -30,7 +31,7 @@ struct Suite {
 pub(crate) fn all(workshop: &Workshop, install: Install) -> Result<()> {
     host_tools::ensure(Purpose::Lab, install)?;
     let mut suite = Suite::default();
-    suite.sources(workshop);
+    suite.sources(workshop, install);
     if suite.passed() {
         suite.scenarios(workshop, &[]);
     }
@@ -39,9 +40,9 @@ pub(crate) fn all(workshop: &Workshop, install: Install) -> Result<()> {
 
 /// Only what looks at the sources, and `cargo test`.
 pub(crate) fn fast(workshop: &Workshop, install: Install) -> Result<()> {
-    host_tools::ensure(Purpose::UnitTests, install)?;
+    host_tools::ensure(Purpose::Sources, install)?;
     let mut suite = Suite::default();
-    suite.sources(workshop);
+    suite.sources(workshop, install);
     suite.close()
 }
 
@@ -54,14 +55,14 @@ pub(crate) fn only(workshop: &Workshop, names: &[String], install: Install) -> R
 }
 
 impl Suite {
-    fn sources(&mut self, workshop: &Workshop) {
+    fn sources(&mut self, workshop: &Workshop, install: Install) {
         self.step("format", || {
             Program::cargo().args(["fmt", "--all", "--check"]).within(workshop.root()).run()
         });
         self.step("tidy", || tidy::run(workshop.root()));
         let lint = ["--workspace", "--all-targets", "--", "-D", "warnings"];
         self.step("clippy", || workshop.cargo("clippy").args(lint).run());
-        self.step("unit tests", || unit_tests(workshop));
+        self.step("unit tests", || unit_tests(workshop, install));
     }
 
     /// Each part is built once; a later part runs only when the earlier ones are there.
@@ -110,14 +111,15 @@ impl Suite {
     }
 }
 
-/// cargo-nextest where it is installed, else cargo's own runner.
-fn unit_tests(workshop: &Workshop) -> Result<()> {
+/// cargo-nextest where it is installed, else cargo's own runner. Some tests start a Node.js.
+fn unit_tests(workshop: &Workshop, install: Install) -> Result<()> {
+    let path = interpreters::path_with_node(install)?;
     let nextest = Program::cargo().args(["nextest", "--version"]).output().is_ok();
     if nextest {
         let run = ["nextest", "run", "--locked", "--workspace"];
-        return Program::cargo().args(run).within(workshop.root()).run();
+        return Program::cargo().args(run).within(workshop.root()).env("PATH", path).run();
     }
-    workshop.cargo("test").arg("--workspace").run()
+    workshop.cargo("test").arg("--workspace").env("PATH", path).run()
 }
 
 #[cfg(test)]
