@@ -6,6 +6,7 @@
 //!  netboot reads boot::answer() of the last snapshot
 //! ```
 
+pub mod access;
 pub mod audit;
 pub mod boot;
 pub mod claim;
