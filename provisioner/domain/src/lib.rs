@@ -14,6 +14,7 @@ pub mod fact;
 pub mod glob;
 pub mod host;
 pub mod identify;
+pub mod import;
 pub mod index;
 pub mod model;
 pub mod name;
