@@ -6,7 +6,7 @@ use crate::{
     fact::Claim,
     glob,
     index::Index,
-    model::{ClaimMatch, ClaimRuleSpec, Kind, Labels, Namespace, Object, Spec},
+    model::{ClaimMatch, ClaimRuleSpec, Kind, Labels, Namespace, Object, Spec, Uid},
 };
 
 /// What the rule that fits says.
@@ -18,6 +18,8 @@ pub struct Placement {
     pub project: Namespace,
     /// Name of the site in it.
     pub site: String,
+    /// That site.
+    pub at: Uid,
     /// Image of the host; `None`: by policy.
     pub image: Option<String>,
     /// Labels of the host.
@@ -31,14 +33,16 @@ pub fn place(index: &Index, claim: &Claim) -> Option<Placement> {
     let mut rules: Vec<(&Arc<Object>, &ClaimRuleSpec)> =
         index.of_kind(Kind::ClaimRule).filter_map(|o| Some((o, spec_of(o)?))).collect();
     rules.sort_by_key(|(_, spec)| Reverse(spec.priority));
-    let (object, spec) = rules.into_iter().find(|(object, spec)| {
-        fits(&spec.r#match, claim)
-            && index.named(Kind::Site, &object.metadata.namespace, &spec.site).is_some()
-    })?;
+    let (object, spec, at) =
+        rules.into_iter().filter(|(_, spec)| fits(&spec.r#match, claim)).find_map(|(object, spec)| {
+            let site = index.named(Kind::Site, &object.metadata.namespace, &spec.site)?;
+            Some((object, spec, site.metadata.uid))
+        })?;
     Some(Placement {
         rule: object.full_name(),
         project: object.metadata.namespace.clone(),
         site: spec.site.clone(),
+        at,
         image: spec.image.clone(),
         labels: spec.labels.clone(),
         accept: spec.accept,

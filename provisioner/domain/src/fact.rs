@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use cairn_contract::{Digest, HostId, Inventory, Mac};
 use serde::{Deserialize, Serialize};
 
-use crate::host::Event;
+use crate::{host::Event, policy::TpmClass};
 
 /// How much a person should care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub struct Claim {
     pub boot_mac: Mac,
     /// Parts.
     pub inventory: Inventory,
+    /// What the EK's certificate makes the TPM; absent where it was not looked at just now.
+    pub class: Option<TpmClass>,
 }
 
 /// To whom it happened.

@@ -26,6 +26,7 @@ fn host(name: &str, serial: &str, ek: Option<&str>) -> Host {
 fn claim(serial: &str, ek: &str) -> Claim {
     let smbios = Smbios { serial: serial.into(), ..Smbios::default() };
     Claim {
+        class: None,
         ek: Digest::of(ek.as_bytes()),
         boot_mac: Mac([2; 6]),
         inventory: Inventory { smbios, ..Inventory::default() },

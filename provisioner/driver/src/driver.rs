@@ -5,9 +5,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use cairn_contract::Timestamp;
-use cairn_domain::{Fact, Host, Policy};
-use cairn_store::{Clock, NewInstall, Order, OrderError, Outcome, ReportError, Reporter, Store};
+use cairn_contract::{HostId, Timestamp};
+use cairn_domain::{
+    Fact, Host,
+    policies::{self, Defaults, HostPolicy},
+};
+use cairn_store::{By, Clock, NewInstall, Order, OrderError, Outcome, ReportError, Reporter, Store};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, Notify, mpsc};
 
@@ -20,7 +23,7 @@ const OBSERVED: usize = 1024;
 #[derive(Debug)]
 pub struct Driver {
     pub(crate) store: Store,
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) defaults: Arc<Defaults>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) executor: Arc<dyn Execute>,
     /// Facts and orders take turns: what one has read cannot change before it commits.
@@ -35,11 +38,16 @@ pub struct Driver {
 impl Driver {
     /// A driver at rest: facts and orders work at once, deadlines, observations and effects while
     /// [`run`](Self::run) runs.
-    pub fn new(store: Store, policy: Arc<Policy>, clock: Arc<dyn Clock>, executor: Arc<dyn Execute>) -> Self {
+    pub fn new(
+        store: Store,
+        defaults: Arc<Defaults>,
+        clock: Arc<dyn Clock>,
+        executor: Arc<dyn Execute>,
+    ) -> Self {
         let (observe, observed) = mpsc::channel(OBSERVED);
         Self {
             store,
-            policy,
+            defaults,
             clock,
             executor,
             turn: Mutex::new(()),
@@ -53,6 +61,11 @@ impl Driver {
     /// Observations dropped since the start, because more came than could be written.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// What applies to a host now.
+    pub(crate) fn host_policy(&self, host: HostId) -> HostPolicy {
+        self.store.catalog().read(|index| policies::effective(index, host.into(), &self.defaults))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -75,7 +88,7 @@ impl Reporter for Driver {
         }
     }
 
-    fn order(&self, order: Order) -> BoxFuture<'_, Result<Host, OrderError>> {
-        Box::pin(self.take_order(order))
+    fn order(&self, order: Order, by: By) -> BoxFuture<'_, Result<Host, OrderError>> {
+        Box::pin(self.take_order(order, by))
     }
 }

@@ -77,7 +77,7 @@ impl Driver {
             draft.line(note.cloned(), None);
             return Ok(());
         };
-        let moved = draft.step(event, &self.policy);
+        let moved = draft.step(event, &self.host_policy(draft.host().id).policy);
         if let Some(install) = install {
             draft.begin_install(event, moved, install.clone());
         }
@@ -144,6 +144,7 @@ fn needs_no_proof(event: &Event) -> bool {
         | Event::Tick
         | Event::Accepted
         | Event::Retried
+        | Event::Deauthorised
         | Event::ReinstallOrdered => false,
     }
 }

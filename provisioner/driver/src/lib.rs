@@ -10,6 +10,7 @@
 //! ```
 
 mod deadline;
+mod deed;
 mod draft;
 mod driver;
 mod execute;

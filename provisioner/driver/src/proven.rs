@@ -3,16 +3,19 @@
 use cairn_contract::{HostId, Timestamp};
 use cairn_domain::{
     Event, Fact, Host, HostSpec, Level, Note, State, Why,
+    audit::Actor,
+    claim::{self, Placement},
     fact::Claim,
     host::HostMeta,
     identify::{Identity, identify},
+    model::Kind,
     name,
 };
-use cairn_store::{NewInstall, Outcome, ReadError, Recognition, ReportError, Whose};
+use cairn_store::{NewInstall, Outcome, Recognition, ReportError, Whose};
 use uuid::Uuid;
 
 use crate::{
-    Driver,
+    Driver, deed,
     draft::{Draft, Moved, first_note},
 };
 
@@ -34,12 +37,7 @@ impl Driver {
                 self.advance(&mut draft, fact.event.as_ref(), fact.note.as_ref(), install).await?;
                 (self.save(draft).await?, Recognition::Known)
             }
-            Identity::Unknown => {
-                let host = self.new_host(claim, State::Pending, self.now()).await?;
-                let mut draft = begin(host, claim, self.now());
-                self.advance(&mut draft, fact.event.as_ref(), fact.note.as_ref(), None).await?;
-                (self.save(draft).await?, Recognition::New)
-            }
+            Identity::Unknown => (self.unknown(claim, fact).await?, Recognition::New),
             Identity::Conflict { why, also } => {
                 let also = also.iter().filter_map(|i| candidates.get(*i)).collect::<Vec<_>>();
                 let host = self.conflict(claim, fact, why, (&candidates, &also)).await?;
@@ -47,6 +45,45 @@ impl Driver {
             }
         };
         Ok(Outcome { host: Some(host), recognition: Some(recognition) })
+    }
+
+    /// Nobody registered it: a claim rule says where it goes, or it waits for a person.
+    async fn unknown(&self, claim: &Claim, fact: &Fact) -> Result<Host, ReportError> {
+        let refused = matches!(fact.event, Some(Event::Refused(_)));
+        let place = self.store.catalog().read(|index| claim::place(index, claim)).filter(|_| !refused);
+        let mut host = self.new_host(claim, State::Pending, self.now());
+        if let Some(place) = &place {
+            host.meta.project = place.project.clone();
+            host.meta.site = Some(place.site.clone());
+            host.meta.labels = place.labels.clone();
+            host.spec.image = place.image.clone();
+        }
+        if let Some(place) = place.filter(|place| place.accept) {
+            return self.claim(host, claim, (&place, fact.note.as_ref())).await;
+        }
+        let mut draft = begin(host, claim, self.now());
+        self.advance(&mut draft, fact.event.as_ref(), fact.note.as_ref(), None).await?;
+        self.save(draft).await
+    }
+
+    /// Lets a machine in by a rule. It asks again at once, and is known then.
+    async fn claim(
+        &self,
+        mut host: Host,
+        claim: &Claim,
+        (place, note): (&Placement, Option<&Note>),
+    ) -> Result<Host, ReportError> {
+        self.register_names(&mut host).await?;
+        host.state = State::Registered;
+        let word = host.state.word();
+        let mut draft = Draft::new_host(host, self.now());
+        draft.change.boot_mac = Some(claim.boot_mac);
+        draft.line(note.cloned(), None);
+        let text = format!("claim rule {} let it in, at site {}", place.rule, place.site);
+        draft.line(Some(Note::new(Level::Good, "host.claimed", text)), Some(word));
+        let rule = Actor::system(format!("claim rule {}", place.rule));
+        draft.change.deeds.push(deed::of("accept", None, Some(draft.host()), &rule));
+        self.save(draft).await
     }
 
     /// The machine's own record goes to quarantine, or begins there; the hosts whose names it presents are warned once.
@@ -65,13 +102,13 @@ impl Driver {
             Some(own) => {
                 let mut draft = Draft::of(own.clone(), now);
                 learn(&mut draft, claim);
-                let moved = draft.step(&Event::Refused(why), &self.policy);
+                let moved = draft.step(&Event::Refused(why), &self.host_policy(draft.host().id).policy);
                 draft.tell(fact.note.clone(), moved);
                 (draft, moved)
             }
             None => {
                 let state = State::Quarantined { why };
-                let mut draft = begin(self.new_host(claim, state, now).await?, claim, now);
+                let mut draft = begin(self.new_host(claim, state, now), claim, now);
                 draft.line(fact.note.clone(), None);
                 (draft, Moved::Away)
             }
@@ -91,10 +128,10 @@ impl Driver {
         self.save(draft).await
     }
 
-    async fn new_host(&self, claim: &Claim, state: State, now: Timestamp) -> Result<Host, ReadError> {
-        Ok(Host {
+    fn new_host(&self, claim: &Claim, state: State, now: Timestamp) -> Host {
+        Host {
             id: HostId(Uuid::new_v4()),
-            spec: HostSpec { name: self.free_name(claim).await?, ..HostSpec::default() },
+            spec: HostSpec { name: self.free_name(claim), ..HostSpec::default() },
             state,
             ek: Some(claim.ek),
             inventory: Some(claim.inventory.clone()),
@@ -102,17 +139,18 @@ impl Driver {
             created: now,
             changed: now,
             version: 0,
-            meta: HostMeta::default(),
-        })
+            meta: HostMeta { tpm: claim.class, ..HostMeta::default() },
+        }
     }
 
     /// The proposed name, or one that nobody can have yet.
-    async fn free_name(&self, claim: &Claim) -> Result<String, ReadError> {
+    fn free_name(&self, claim: &Claim) -> String {
         let proposed = name::propose(&claim.inventory.smbios.serial, &claim.ek);
-        Ok(match self.store.host_by_name(&proposed).await? {
-            None => proposed,
-            Some(_) => format!("host-{}", Uuid::new_v4().simple()),
-        })
+        let taken = self
+            .store
+            .catalog()
+            .read(|index| index.of_kind(Kind::Host).any(|host| host.metadata.name == proposed));
+        if taken { format!("host-{}", Uuid::new_v4().simple()) } else { proposed }
     }
 }
 
@@ -131,6 +169,7 @@ fn learn(draft: &mut Draft, claim: &Claim) {
     let first = host.ek.is_none();
     host.ek = Some(claim.ek);
     host.inventory = Some(claim.inventory.clone());
+    host.meta.tpm = claim.class.or(host.meta.tpm);
     draft.change.boot_mac = Some(claim.boot_mac);
     draft.touched = true;
     if first {

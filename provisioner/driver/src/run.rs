@@ -41,7 +41,7 @@ impl Driver {
                 // Read again: it may have moved while others had their turn.
                 let Some(host) = self.store.host(host.id).await? else { continue };
                 if host.state.deadline().is_some_and(|until| until <= self.now()) {
-                    let note = deadline::note(&host, &self.policy);
+                    let note = deadline::note(&host, &self.host_policy(host.id).policy);
                     self.happen(host, Some(&Event::Tick), note.as_ref(), None).await?;
                 }
             }

@@ -117,7 +117,7 @@ pub(crate) fn taken(kind: KeyKind, value: String, host: &Host) -> OrderError {
         KeyKind::Uuid => "UUID",
         KeyKind::Mac => "address",
     };
-    OrderError::Taken { what, value, host: host.spec.name.clone() }
+    OrderError::Taken { what, value, host: host.spec.name.clone(), id: host.id }
 }
 
 /// What board makers leave in the field for a serial number or UUID: it names no single machine.

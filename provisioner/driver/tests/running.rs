@@ -32,7 +32,7 @@ async fn while_running<T>(driver: &Driver, done: impl Future<Output = T>) -> T {
 async fn leave_an_effect(site: &Site) {
     let spec = HostSpec { name: "a".into(), serial: Some("S1".into()), ..HostSpec::default() };
     let host = site.driver.order(Order::Register(spec)).await.unwrap();
-    let claim = Claim { ek: ek("E1"), boot_mac: mac("1"), inventory: inventory("S1", mac("1")) };
+    let claim = Claim { ek: ek("E1"), boot_mac: mac("1"), inventory: inventory("S1", mac("1")), class: None };
     let fact = Fact {
         subject: Subject::Proven(Box::new(claim)),
         event: Some(Event::InstallerProven(INSTALL)),
@@ -170,7 +170,7 @@ async fn many_facts_at_once_all_count() {
 #[tokio::test]
 async fn an_installation_is_recorded_with_its_step_and_not_without() {
     let site = Site::new().await;
-    let claim = Claim { ek: ek("E1"), boot_mac: mac("1"), inventory: inventory("S1", mac("1")) };
+    let claim = Claim { ek: ek("E1"), boot_mac: mac("1"), inventory: inventory("S1", mac("1")), class: None };
     let fact = Fact {
         subject: Subject::Proven(Box::new(claim)),
         event: Some(Event::InstallerProven(INSTALL)),

@@ -113,7 +113,7 @@ impl Gateway {
         let note = Some(Note::new(Level::Info, "agent.inventory", describe(&inventory)));
         // The certificate stands for the EK that proved itself when it was issued.
         let subject = match (host.ek, inventory.nics.first()) {
-            (Some(ek), Some(nic)) => Subject::Proven(Box::new(Claim { ek, boot_mac: nic.mac, inventory })),
+            (Some(ek), Some(nic)) => Subject::Proven(Box::new(Claim { ek, boot_mac: nic.mac, inventory, class: None })),
             _ => Subject::Host(host.id),
         };
         self.reporter.report(Fact { subject, event: None, note }).await?;

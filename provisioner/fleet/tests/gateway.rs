@@ -76,7 +76,7 @@ fn install(n: u128) -> InstallId {
 }
 
 fn proven(event: Event) -> Fact {
-    let claim = Claim { ek: Digest::of(b"ek"), boot_mac: mac(), inventory: Inventory::default() };
+    let claim = Claim { ek: Digest::of(b"ek"), boot_mac: mac(), inventory: Inventory::default(), class: None };
     Fact { subject: Subject::Proven(Box::new(claim)), event: Some(event), note: None }
 }
 

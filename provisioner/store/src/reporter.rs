@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-use cairn_contract::HostId;
-use cairn_domain::{Fact, Host, HostSpec};
+use cairn_contract::{HostId, Timestamp};
+use cairn_domain::{
+    Fact, Host, HostSpec,
+    audit::Actor,
+    model::{Labels, Namespace, Settings},
+};
 use futures_util::future::BoxFuture;
 
 use crate::{CommitError, NewInstall, ReadError, WriteError};
@@ -27,7 +31,25 @@ pub trait Reporter: fmt::Debug + Send + Sync + 'static {
     fn observe(&self, fact: Fact);
 
     /// A person or program orders something. Returns the host as it is afterwards (for [`Order::Remove`]: as it was).
-    fn order(&self, order: Order) -> BoxFuture<'_, Result<Host, OrderError>>;
+    fn order(&self, order: Order, by: By) -> BoxFuture<'_, Result<Host, OrderError>>;
+}
+
+/// On whose behalf, and whether in earnest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// For the audit log.
+    pub actor: Actor,
+    /// In earnest or not.
+    pub run: Run,
+}
+
+/// Whether an order is in earnest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// It is.
+    Commit,
+    /// Everything is checked and nothing is written; the host is returned as it would be.
+    Check,
 }
 
 /// How a proven machine was recognised.
@@ -67,29 +89,77 @@ pub enum ReportError {
     Commit(#[from] CommitError),
 }
 
+/// Everything that people say of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Its names, image and disk.
+    pub spec: HostSpec,
+    /// Its project; it exists.
+    pub project: Namespace,
+    /// Name of its site in that project, which exists; absent: directly in the project.
+    pub site: Option<String>,
+    /// Labels of its own.
+    pub labels: Labels,
+    /// Annotations.
+    pub annotations: Labels,
+    /// Settings of its own.
+    pub settings: Settings,
+}
+
+/// What a waiting machine becomes when it is let in; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its project, which exists, with the name of its site in it.
+    pub place: Option<(Namespace, Option<String>)>,
+    /// Its image.
+    pub image: Option<String>,
+    /// Labels beside those that it has.
+    pub labels: Labels,
+}
+
+/// Whether maintenance windows count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Windows {
+    /// Where `update.onlyInWindow` says so, the order is refused outside of one.
+    Respect,
+    /// They do not.
+    Ignore,
+}
+
 /// What a person wants of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Expect this machine. If it waits as a pending host already, that one is accepted under this spec.
-    Register(HostSpec),
-    /// Replace what was registered.
+    /// Expect this machine. If it waits as a pending host already, that one is accepted under this registration.
+    Register(Box<Registration>),
+    /// Replace what was registered: also a move.
     Update {
         /// Whose.
         id: HostId,
-        /// Whole new spec.
-        spec: HostSpec,
+        /// Everything anew.
+        to: Box<Registration>,
+        /// Resource version that was read; another one now is [`OrderError::Stale`].
+        expected: Option<i64>,
     },
-    /// Let a pending host in, under its present name or `name`.
+    /// Let a pending host in.
     Accept {
         /// Whose.
         id: HostId,
-        /// New name.
-        name: Option<String>,
+        /// As what.
+        admission: Box<Admission>,
     },
     /// Let a quarantined or failed host try again.
     Retry(HostId),
     /// Install again at the next boot from the network.
-    Reinstall(HostId),
+    Reinstall {
+        /// Whose.
+        id: HostId,
+        /// Whether windows count.
+        windows: Windows,
+    },
+    /// End its connections, void its certificate, believe it nothing until [`Order::Retry`].
+    Deauthorise(HostId),
     /// Forget the host; its history stays.
     Remove(HostId),
 }
@@ -121,6 +191,20 @@ pub enum OrderError {
         value: String,
         /// Name of the host that has it.
         host: String,
+        /// That host: whoever may not see it must not be told its name.
+        id: HostId,
+    },
+    /// It has changed since it was read.
+    #[error("the host has changed since it was read: its resource version is {current} now")]
+    Stale {
+        /// The present one.
+        current: i64,
+    },
+    /// Policy keeps such things to maintenance windows.
+    #[error("its policy keeps this to maintenance windows, and none is open")]
+    OutsideWindow {
+        /// When the next opens, if ever.
+        next: Option<Timestamp>,
     },
     /// Several pending hosts fit the spec.
     #[error("several waiting machines fit: {hosts}; accept one of them by its name")]

@@ -62,13 +62,13 @@ on_both_engines! {
         expected_ek.spec.ek = Some(ek("e"));
         insert(&store, expected_ek).await;
         insert(&store, Host { ek: Some(ek("x")), ..host("stranger") }).await;
-        let claim = Claim { ek: ek("e"), boot_mac: mac(1), inventory: inventory("s1", "", &[]) };
+        let claim = Claim { ek: ek("e"), boot_mac: mac(1), inventory: inventory("s1", "", &[]), class: None };
         let mut names: Vec<_> =
             store.candidates(&claim).await.unwrap().into_iter().map(|h| h.spec.name).collect();
         names.sort();
         assert_eq!(names, ["expected-ek", "serial"]);
         // Empty names match nobody.
-        let claim = Claim { ek: ek("nobody"), boot_mac: mac(99), inventory: inventory("", "", &[]) };
+        let claim = Claim { ek: ek("nobody"), boot_mac: mac(99), inventory: inventory("", "", &[]), class: None };
         assert_eq!(store.candidates(&claim).await.unwrap(), []);
     }
 

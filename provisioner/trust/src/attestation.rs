@@ -14,8 +14,12 @@ use cairn_contract::{
     attest::{Challenge, TpmClaim},
 };
 use cairn_domain::{
-    Event, Fact, Host, Level, Note, Policy, State, Subject, Why, fact::Claim, identify::Identity,
-    identify::identify, policy::TpmClass,
+    Event, Fact, Host, Level, Note, State, Subject, Why, claim,
+    fact::Claim,
+    identify::{Identity, identify},
+    model::Uid,
+    policies::{self, Defaults, HostPolicy},
+    policy::TpmClass,
 };
 use cairn_evidence::{AkPublic, ek};
 use cairn_store::{Clock, Recognition, Reporter, Store};
@@ -42,14 +46,12 @@ const HEARTBEAT_S: u32 = 10;
 pub struct Attestation {
     /// Name of the site.
     pub site: String,
-    /// Image of hosts that name none.
-    pub default_image: Option<String>,
     /// Keys.
     pub keys: Arc<SiteKeys>,
     /// TPM makers.
     pub roots: Roots,
-    /// Limits.
-    pub policy: Arc<Policy>,
+    /// What applies where no policy says otherwise.
+    pub defaults: Arc<Defaults>,
     /// Records.
     pub store: Store,
     /// The driver.
@@ -97,18 +99,16 @@ impl Attestation {
                 (tpm_class(proven.class), format!(" by {} {}", proven.manufacturer, proven.model))
             }
         };
-        if !self.policy.tpm_classes.contains(&class) {
-            return Err(Refused(Why::TpmRefused(format!(
-                "it is a {}{maker}, and this site does not accept those (policy.tpm_classes)",
-                class_word(class)
-            ))));
-        }
         Ok(Claimed { ek, ak, class, what: format!("{}{maker}", class_word(class)) })
     }
 
-    /// The image that this host would get.
-    pub(crate) fn image_of(&self, host: Option<&Host>) -> Option<String> {
-        host.and_then(|h| h.spec.image.clone()).or_else(|| self.default_image.clone())
+    /// What applies to the host that claims, or would where a claim rule puts it.
+    fn policy_of(&self, claim: &Claim, known: Option<&Host>) -> HostPolicy {
+        self.store.catalog().read(|index| {
+            let placed = || claim::place(index, claim).map(|place| place.at);
+            let node = known.map(|host| host.id.into()).or_else(placed).unwrap_or(Uid::nil());
+            policies::effective(index, node, &self.defaults)
+        })
     }
 
     fn tell(&self, subject: Subject, event: Option<Event>, note: Note) {
@@ -155,10 +155,18 @@ impl Exchange {
             ek: cairn_contract::Digest(claimed.ek.spki_sha256().0),
             boot_mac: hello.boot_mac,
             inventory: bounded(hello.inventory.clone()),
+            class: Some(claimed.class),
         };
         let known = self.known(&claim).await.map_err(|error| unavailable(error.as_ref()))?;
         if let Some(wait) = known.as_ref().and_then(not_now) {
             return Err(wait);
+        }
+        if !service.policy_of(&claim, known.as_ref()).policy.tpm_classes.contains(&claimed.class) {
+            let text = format!(
+                "it is a {}, and policy does not accept those (attestation.tpmClasses)",
+                claimed.what
+            );
+            return Err(refuse(Refused(Why::TpmRefused(text))));
         }
         let is_expected = known.as_ref().is_some_and(|host| host.spec.ek == Some(claim.ek));
         if claimed.class == TpmClass::NoCertificate && !is_expected {
@@ -220,14 +228,15 @@ impl Exchange {
     async fn installer(&self, session: &Session, evidence: &Evidence) -> Result<Verdict, AnyError> {
         let references = self.service.installer_references().await?;
         let appraised = session.appraise(evidence, &self.exporter, &references, &self.service.clocks);
-        let (level, report) = match appraised.and_then(|boot| boot.judge(self.service.policy.mode)) {
+        let claim = Box::new(session.claim.clone());
+        let known = self.known(&claim).await?;
+        let policy = self.service.policy_of(&claim, known.as_ref());
+        let (level, report) = match appraised.and_then(|boot| boot.judge(policy.policy.mode)) {
             Ok(judged) => judged,
             Err(refused) => return self.refuse(session, refused).await,
         };
-        let claim = Box::new(session.claim.clone());
-        let known = self.known(&claim).await?;
-        let Some(image) = self.service.plannable_image(known.as_ref()).await? else {
-            return self.no_image(session, known.as_ref()).await;
+        let Some(image) = self.service.plannable_image(policy.image.as_deref()).await? else {
+            return self.no_image(session, known.as_ref(), policy.image).await;
         };
         let install = cairn_contract::InstallId(uuid::Uuid::now_v7());
         let note = Note::new(level, "attest.proven", format!("proved its TPM and its installer: {report}"));
@@ -253,7 +262,8 @@ impl Exchange {
         let known = self.known(&claim).await?;
         let references = self.service.os_references(known.as_ref()).await?;
         let appraised = session.appraise(evidence, &self.exporter, &references, &self.service.clocks);
-        let judged = appraised.and_then(|boot| boot.judge(self.service.policy.mode));
+        let mode = self.service.policy_of(&claim, known.as_ref()).policy.mode;
+        let judged = appraised.and_then(|boot| boot.judge(mode));
         let proven = judged.and_then(|judged| Ok((judged, session.tls_key(evidence, &self.exporter)?)));
         let ((level, report), key) = match proven {
             Ok(proven) => proven,
@@ -290,11 +300,13 @@ impl Exchange {
         Ok(Verdict::Refused { why: why.to_string(), retry_after_s: REFUSED_AGAIN_S })
     }
 
-    async fn no_image(&self, session: &Session, host: Option<&Host>) -> Result<Verdict, AnyError> {
-        let name = self
-            .service
-            .image_of(host)
-            .unwrap_or_else(|| "none is named, and default_image is not set".into());
+    async fn no_image(
+        &self,
+        session: &Session,
+        host: Option<&Host>,
+        image: Option<String>,
+    ) -> Result<Verdict, AnyError> {
+        let name = image.unwrap_or_else(|| "neither the host nor a policy names one".into());
         let why = Why::NoImage(name);
         let next = host.map_or_else(|| why.next().to_owned(), |h| why.next().replace("NAME", &h.spec.name));
         let note = Note::new(Level::Warn, "install.no_image", format!("{why}. {next}"));
@@ -336,6 +348,10 @@ fn verdict_by_state(host: &Host, recognition: Option<Recognition>) -> Verdict {
         State::Failed { why } => refused(why.to_string()),
         State::FirstBoot { .. } | State::Running { .. } | State::Silent { .. } => {
             Verdict::BootDisk { why: format!("{} is installed", host.spec.name) }
+        }
+        // A claim rule let it in just now.
+        State::Registered if recognition == Some(Recognition::New) => {
+            Verdict::Wait { why: format!("let in as {}", host.spec.name), retry_after_s: 1 }
         }
         _ if recognition == Some(Recognition::Conflict) => refused("its names belong to other hosts".into()),
         other => ask_again(&format!("the host is {}", other.word())),

@@ -60,10 +60,10 @@ impl Attestation {
         references(mine.map(|i| (format!("image {} {}", i.name, i.version), i.reference.as_str())))
     }
 
-    /// The newest version of the image that this host is to get.
-    pub(crate) async fn plannable_image(&self, host: Option<&Host>) -> Result<Option<Image>, PlanError> {
-        match self.image_of(host) {
-            Some(name) => Ok(self.store.image(&name).await?),
+    /// The newest version of the image of this name.
+    pub(crate) async fn plannable_image(&self, name: Option<&str>) -> Result<Option<Image>, PlanError> {
+        match name {
+            Some(name) => Ok(self.store.image(name).await?),
             None => Ok(None),
         }
     }

@@ -243,6 +243,8 @@ pub enum Event {
     Retried,
     /// A person wants it installed again.
     ReinstallOrdered,
+    /// A person took its authorisation back.
+    Deauthorised,
 }
 
 /// What to do after a step is committed. Each may run twice.

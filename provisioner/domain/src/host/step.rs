@@ -56,9 +56,12 @@ pub fn step(state: &State, event: &Event, cx: Context<'_>) -> Step {
             _ => Step::Stay,
         },
         Event::Retried => match state {
+            // What it has installed is still there: it proves itself again as it is.
+            State::Quarantined { why: Why::Deauthorised } => to(State::Silent { since: cx.now }),
             State::Quarantined { .. } | State::Failed { .. } => to(State::Registered),
             _ => Step::Stay,
         },
+        Event::Deauthorised => deauthorised(state, cx),
         Event::ReinstallOrdered => match state {
             State::Pending => Step::Stay,
             _ => Step::Move { to: State::Registered, effects: leave(state, cx) },
@@ -101,6 +104,19 @@ fn proven(state: &State, install: InstallId, cx: Context<'_>) -> Step {
     effects.retain(|e| *e != Effect::VoidInstall { install });
     let until = cx.now.after_seconds(cx.policy.install_silence_s);
     Step::Move { to: State::Installing { attempt: attempt + 1, install, until }, effects }
+}
+
+/// From any state in which it is believed something.
+fn deauthorised(state: &State, cx: Context<'_>) -> Step {
+    let why = match state {
+        State::FirstBoot { .. } | State::Running { .. } | State::Silent { .. } => Why::Deauthorised,
+        State::Registered
+        | State::Booting { .. }
+        | State::Attesting { .. }
+        | State::Installing { .. } => Why::Barred,
+        State::Pending | State::Quarantined { .. } | State::Failed { .. } => return Step::Stay,
+    };
+    Step::Move { to: State::Quarantined { why }, effects: leave(state, cx) }
 }
 
 fn refused(state: &State, why: &Why, cx: Context<'_>) -> Step {

@@ -43,6 +43,12 @@ pub enum Why {
     /// The installed OS never reported.
     #[error("the installed system did not report after its first boot")]
     FirstBootSilent,
+    /// A person took the authorisation of its installed system back.
+    #[error("an operator took its authorisation back")]
+    Deauthorised,
+    /// A person took its authorisation back before it was installed.
+    #[error("an operator took its authorisation back before it was installed")]
+    Barred,
     /// No image is assigned or the image is gone.
     #[error("no OS image is assigned that exists: {0}")]
     NoImage(String),
@@ -79,9 +85,11 @@ impl Why {
             Self::FirstBootSilent => {
                 "Check that the disk comes before the network in its boot order, and look at its console."
             }
+            Self::Deauthorised => "To let its installed system prove itself again: cairn host retry NAME",
+            Self::Barred => "To expect it again: cairn host retry NAME",
             Self::NoImage(_) => {
-                "Add it with: cairn image add FILE; the machine asks again by itself. Or name another: default_image in cairn.toml, \
-                 or remove the record and register it with --image."
+                "Add it with: cairn image add FILE; the machine asks again by itself. Or name another, for the host or by policy \
+                 (image.name)."
             }
         }
     }

@@ -21,6 +21,13 @@ pub type Settings = BTreeMap<String, String>;
 #[schemars(with = "String")]
 pub struct Uid(pub Uuid);
 
+impl Uid {
+    /// Of nothing.
+    pub const fn nil() -> Self {
+        Self(Uuid::nil())
+    }
+}
+
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -10,10 +10,13 @@ mod rank;
 
 pub use fields::{Origin, Resolved};
 
+use cairn_contract::Timestamp;
+
 use crate::{
     Policy,
     index::Index,
     model::{FirmwareProfileSpec, Kind, MaintenanceWindow, Network, Object, PolicySpec, Spec, Uid},
+    window::{self, Windows},
 };
 use rank::Ranked;
 
@@ -43,7 +46,8 @@ pub struct HostPolicy {
     pub timezone: Option<String>,
 }
 
-/// What applies to a host now. A host that is not in the index gets the defaults.
+/// What applies to a host, or would to one at this node. Where there is none of this uid: what applies to machines that
+/// nobody knows.
 pub fn effective(index: &Index, host: Uid, defaults: &Defaults) -> HostPolicy {
     let ranked = Ranked::of(index, host);
     let base = &defaults.policy;
@@ -118,5 +122,30 @@ fn spec_of(object: &Object) -> Option<&PolicySpec> {
     match &object.spec {
         Spec::Policy(spec) => Some(spec),
         _ => None,
+    }
+}
+
+/// Whether a host may be disturbed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturb {
+    /// It may.
+    Now,
+    /// Not before this; `None`: never, as its windows are.
+    NotBefore(Option<Timestamp>),
+}
+
+impl HostPolicy {
+    /// Whether `update.onlyInWindow` lets a new installation begin. Without windows, or with ones that cannot be read (a
+    /// write of such is refused), nothing is held back.
+    pub fn disturb(&self, now: Timestamp) -> Disturb {
+        if !self.only_in_window || self.windows.is_empty() {
+            return Disturb::Now;
+        }
+        let zone = self.timezone.as_deref().unwrap_or("UTC");
+        let windows = self.windows.iter().map(|w| (w.start.as_str(), w.minutes));
+        match Windows::read(zone, windows).map(|w| w.state(now)) {
+            Ok(window::State::Closed { next }) => Disturb::NotBefore(next),
+            Ok(window::State::Open { .. }) | Err(_) => Disturb::Now,
+        }
     }
 }

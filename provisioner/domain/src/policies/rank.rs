@@ -5,7 +5,7 @@ use std::{cmp::Reverse, sync::Arc};
 use super::spec_of;
 use crate::{
     index::Index,
-    model::{Kind, Object, PolicySpec, Uid},
+    model::{Kind, Namespace, Object, PolicySpec, Uid},
 };
 
 /// One policy that applies.
@@ -29,7 +29,7 @@ impl<'a> Ranked<'a> {
     pub(super) fn of(index: &'a Index, host: Uid) -> Self {
         let lineage = index.lineage(host);
         let mut all = Vec::new();
-        let mut space = index.get(host).map(|o| o.metadata.namespace.clone());
+        let mut space = Some(index.get(host).map_or(Namespace::Appliance, |o| o.metadata.namespace.clone()));
         while let Some(namespace) = space {
             let policies = index.in_namespace(Kind::Policy, &namespace);
             all.extend(policies.filter_map(|policy| applying(index, policy, host, &lineage)));

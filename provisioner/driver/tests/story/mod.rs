@@ -176,6 +176,7 @@ async fn fact(site: &Site, words: &[&str]) -> Vec<String> {
         ["prove", e, rest @ ..] => {
             let boot_mac = of("mac").map_or(Mac([2; 6]), |m| mac(&m));
             let claim = Claim {
+        class: None,
                 ek: ek(e),
                 boot_mac,
                 inventory: inventory(&of("serial").unwrap_or_default(), boot_mac),
