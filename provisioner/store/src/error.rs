@@ -29,6 +29,9 @@ pub enum WriteError {
     /// What the write depends on could not be read.
     #[error("cannot read what the write depends on")]
     Read(#[from] ReadError),
+    /// The transaction of several writes failed, and this one with it.
+    #[error("cannot write the database")]
+    Together(#[source] std::sync::Arc<sqlx::Error>),
     /// A number does not fit in 63 bits.
     #[error("a number is too large for the database")]
     TooLarge(#[from] std::num::TryFromIntError),

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ReadError, Store,
-    db::{Db, Listener},
+    db::{Db, Listener, News},
     host::Visible,
     open,
 };
@@ -31,9 +31,10 @@ impl Store {
     }
 
     async fn look(&self) -> Result<(), ReadError> {
-        let last = open::last_line(&self.db).await?;
-        if self.announce(Some(last), Visible::No) {
-            self.announce(None, Visible::Yes);
+        let news = self.announce(open::last_numbers(&self.db).await?, Visible::No);
+        if news.change.is_some() {
+            // A host may be among what changed.
+            self.announce(News::default(), Visible::Yes);
         }
         Ok(())
     }

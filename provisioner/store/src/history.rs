@@ -66,10 +66,8 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        let seq = write(&mut tx, lines).await?;
-        tx.commit().await?;
-        self.announce(seq, Visible::No);
-        Ok(())
+        write(&mut tx, lines).await?;
+        Ok(self.finish(tx, Visible::No).await?)
     }
 
     /// A host's lines after `after` (0: from the start), oldest first, with those of its addresses from before it was known.
@@ -140,14 +138,14 @@ impl Store {
 /// One page of one timeline.
 pub(crate) const PAGE: &str = "SELECT * FROM history WHERE subject = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 
-/// Appends `lines` and cuts what is too long. The last sequence number, if there are any.
-pub(crate) async fn write(tx: &mut Tx, lines: &[Line]) -> Result<Option<i64>, WriteError> {
-    let Ok(count @ 1..) = i64::try_from(lines.len()) else { return Ok(None) };
+/// Appends `lines` and cuts what is too long.
+pub(crate) async fn write(tx: &mut Tx, lines: &[Line]) -> Result<(), WriteError> {
+    let Ok(count @ 1..) = i64::try_from(lines.len()) else { return Ok(()) };
     let last = tx.take(Sequence::History, count).await?;
     for (line, seq) in lines.iter().zip(last.saturating_sub(count).saturating_add(1)..) {
         insert(tx, line, seq).await?;
     }
-    Ok(Some(last))
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx, line: &Line, seq: i64) -> Result<(), WriteError> {

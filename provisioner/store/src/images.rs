@@ -71,7 +71,8 @@ impl Store {
             Some(_) | None => {}
         }
         insert(&mut tx, image).await?;
-        Ok(tx.commit().await.map_err(WriteError::from)?)
+        tx.commit().await.map_err(WriteError::from)?;
+        Ok(())
     }
 
     /// The newest version of the image `name`.

@@ -104,7 +104,8 @@ impl Store {
             .execute(&mut tx)
             .await
             .map_err(WriteError::from)?;
-        Ok(tx.commit().await.map_err(WriteError::from)?)
+        tx.commit().await.map_err(WriteError::from)?;
+        Ok(())
     }
 
     /// The one that is served.

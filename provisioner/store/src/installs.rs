@@ -94,14 +94,16 @@ impl Store {
             .bind(result)
             .execute(&mut tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(())
     }
 
     /// From now on reports of it are not accepted. Safe to repeat.
     pub async fn void_install(&self, id: InstallId, at: Timestamp) -> Result<(), WriteError> {
         let mut tx = self.begin().await?;
         write(&mut tx, &InstallWrite::Void(id, at)).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(())
     }
 }
 

@@ -10,14 +10,19 @@
 //!       +---- changes() / hosts_changed(): a wake-up without data <-------+
 //! ```
 
+mod audit;
 mod blobs;
+mod changes;
 mod clock;
+mod credentials;
 mod database;
 mod db;
+mod duty;
 mod error;
 mod follow;
 mod history;
 mod host;
+mod idempotency;
 mod images;
 mod installers;
 mod installs;
@@ -28,15 +33,24 @@ mod outbox;
 #[cfg(test)]
 mod query_plans;
 mod reporter;
+mod resource;
 mod row;
 mod schema;
+mod sessions;
+mod ticket;
+mod trail;
 
+pub use audit::{AuditFilter, AuditFlaw, Verified, digest as audit_digest};
 pub use blobs::{BlobError, BlobWriter, Blobs};
+pub use changes::Changed;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use credentials::{CredentialWrite, Password, ServiceToken};
 pub use database::Database;
+pub use duty::{Duty, Taken};
 pub use error::{ReadError, WriteError};
 pub use history::{Line, Whose};
 pub use host::{Change, CommitError, HostKey, KeyKind, KeySource, Standing, Write};
+pub use idempotency::Answer;
 pub use images::{AddImageError, Image};
 pub use installers::{Installer, RetireError, Standing as InstallerStanding};
 pub use installs::{Install, InstallWrite, NewInstall};
@@ -44,3 +58,6 @@ pub use machines::UnknownMachine;
 pub use open::{OpenError, Store};
 pub use outbox::PendingEffect;
 pub use reporter::{Order, OrderError, Outcome, Recognition, ReportError, Reporter};
+pub use resource::{Batch, BatchError, ResourceWrite, Written};
+pub use sessions::Session;
+pub use trail::Trail;

@@ -12,8 +12,8 @@ use sqlx::migrate::MigrateError;
 use tokio::sync::watch;
 
 use crate::{
-    Blobs, Database, ReadError,
-    db::{self, Db, On, Tx, sql},
+    Blobs, Clock as _, Database, ReadError, SystemClock,
+    db::{self, Db, News, On, Tx, sql},
     host::Visible,
     row,
 };
@@ -25,6 +25,7 @@ pub struct Store {
     blobs: Blobs,
     changes: Arc<watch::Sender<i64>>,
     hosts: Arc<watch::Sender<u64>>,
+    revisions: Arc<watch::Sender<i64>>,
     /// Held as long as any clone lives; the kernel releases it when the process dies.
     _lock: Arc<File>,
 }
@@ -89,12 +90,14 @@ impl Store {
         let db = connect(data_dir, &database).await?;
         let migrated = db.migrate().await;
         migrated.map_err(|source| OpenError::Migrate { path: data_dir.to_owned(), source })?;
-        let last = last_line(&db).await?;
+        let news = last_numbers(&db).await?;
+        date_defaults(&db).await?;
         Ok(Self {
             db,
             blobs,
-            changes: Arc::new(watch::Sender::new(last)),
+            changes: Arc::new(watch::Sender::new(news.history.unwrap_or_default())),
             hosts: Arc::new(watch::Sender::new(0)),
+            revisions: Arc::new(watch::Sender::new(news.change.unwrap_or_default())),
             _lock: Arc::new(lock),
         })
     }
@@ -108,6 +111,12 @@ impl Store {
     /// Wakes the boot services to read [`Store::all_states`] again.
     pub fn hosts_changed(&self) -> watch::Receiver<u64> {
         self.hosts.subscribe()
+    }
+
+    /// The newest resource version: wakes whoever follows changes. It carries no data: read
+    /// [`Store::changes_after`].
+    pub fn revisions(&self) -> watch::Receiver<i64> {
+        self.revisions.subscribe()
     }
 
     /// The artifacts' bytes.
@@ -136,18 +145,32 @@ impl Store {
         self.db.snapshot().await
     }
 
-    /// Called after a commit; `seq` is absent when no history was written. Says whether `seq` is news.
-    pub(crate) fn announce(&self, seq: Option<i64>, visible: Visible) -> bool {
+    /// Commits, and wakes whoever waits for what was written.
+    pub(crate) async fn finish(&self, tx: Tx, visible: Visible) -> Result<(), sqlx::Error> {
+        let news = tx.commit().await?;
+        self.announce(news, visible);
+        Ok(())
+    }
+
+    /// Wakes readers; says whether one of the numbers is news.
+    pub(crate) fn announce(&self, news: News, visible: Visible) -> News {
         if visible == Visible::Yes {
             self.hosts.send_modify(|n| *n = n.wrapping_add(1));
         }
-        let Some(seq) = seq else { return false };
-        self.changes.send_if_modified(|last| {
-            let newer = seq > *last;
-            *last = seq.max(*last);
-            newer
-        })
+        let (history, change) = (raise(&self.changes, news.history), raise(&self.revisions, news.change));
+        News { history, change }
     }
+}
+
+/// Sets the number if it is larger, and gives it back then.
+fn raise(sender: &watch::Sender<i64>, number: Option<i64>) -> Option<i64> {
+    let number = number?;
+    let newer = sender.send_if_modified(|last| {
+        let newer = number > *last;
+        *last = number.max(*last);
+        newer
+    });
+    newer.then_some(number)
 }
 
 async fn connect(data_dir: &Path, database: &Database) -> Result<Db, OpenError> {
@@ -166,9 +189,24 @@ async fn connect(data_dir: &Path, database: &Database) -> Result<Db, OpenError> 
     }
 }
 
-pub(crate) async fn last_line(db: &Db) -> Result<i64, ReadError> {
-    let last = sql("SELECT last FROM sequence WHERE name = 'history'").fetch_one(db.reader()).await?;
-    row::number(&last, "last")
+pub(crate) async fn last_numbers(db: &Db) -> Result<News, ReadError> {
+    let rows = sql("SELECT name, last FROM sequence").fetch_all(db.reader()).await?;
+    let mut news = News::default();
+    for row in &rows {
+        match row::text(row, "name")?.as_str() {
+            "history" => news.history = Some(row::number(row, "last")?),
+            "change" => news.change = Some(row::number(row, "last")?),
+            _ => {}
+        }
+    }
+    Ok(news)
+}
+
+/// What a migration made has no time yet: SQL of both engines has no clock in common.
+async fn date_defaults(db: &Db) -> Result<(), ReadError> {
+    let now = SystemClock.now();
+    sql("UPDATE resource SET created = $1 WHERE created = 0").bind(now.0).execute(db.writer()).await?;
+    Ok(())
 }
 
 fn prepare(data_dir: &Path) -> Result<File, OpenError> {

@@ -62,6 +62,14 @@ pub(crate) fn word<T: DeserializeOwned>(row: &Row, column: &'static str) -> Resu
     serde_json::from_value(word).map_err(|e| corrupt(column, e))
 }
 
+/// Such a value, or NULL.
+pub(crate) fn maybe_word<T: DeserializeOwned>(
+    row: &Row,
+    column: &'static str,
+) -> Result<Option<T>, ReadError> {
+    maybe_text(row, column)?.map(|_| word(row, column)).transpose()
+}
+
 /// The one plain word that `value` is in JSON.
 pub(crate) fn as_word<T: serde::Serialize>(value: &T) -> Result<String, serde_json::Error> {
     serde_json::to_value(value).map(|v| v.as_str().unwrap_or_default().to_owned())

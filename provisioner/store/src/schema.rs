@@ -7,7 +7,10 @@ use sqlx::{
 
 /// All versions, oldest first.
 pub(crate) fn migrator() -> Migrator {
-    let files = [(1, "site", include_str!("../migrations/0001_site.sql"))];
+    let files = [
+        (1, "site", include_str!("../migrations/0001_site.sql")),
+        (2, "control plane", include_str!("../migrations/0002_control_plane.sql")),
+    ];
     let migrations = files.into_iter().map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });

@@ -7,7 +7,10 @@ mod setup;
 use std::net::Ipv4Addr;
 
 use cairn_contract::{HostId, InstallId};
-use cairn_domain::{Effect, Host, State, Why, host::Installed};
+use cairn_domain::{
+    Effect, Host, State, Why,
+    host::{HostMeta, Installed},
+};
 use cairn_store::{Change, InstallWrite, InstallerStanding, NewInstall, Store, Whose};
 use setup::{NOW, ek, host, image, installer, inventory, line, mac};
 use sqlx::{ConnectOptions as _, Executor as _, sqlite::SqliteConnectOptions};
@@ -52,8 +55,10 @@ async fn fill(store: &Store) {
     store.put_lease(lease().0, &lease().1).await.unwrap();
 }
 
-async fn check_all(store: &Store) {
-    let expected = Host { version: 1, ..full_host() };
+async fn check_all(store: &Store, site: Option<&str>) {
+    // The organisation, project and site of the schema have the first three versions.
+    let meta = HostMeta { site: site.map(str::to_owned), resource_version: 4, ..HostMeta::default() };
+    let expected = Host { version: 1, meta, ..full_host() };
     assert_eq!(store.host(expected.id).await.unwrap().as_ref(), Some(&expected));
     for (mac, uuid) in [(mac(1), None), (mac(2), None), (mac(3), None)] {
         assert_eq!(store.find_machine(mac, uuid).await.unwrap().as_ref(), Some(&expected));
@@ -80,11 +85,11 @@ on_both_engines! {
     async fn a_restart_keeps_everything(site: &Site) {
         let store = site.open().await;
         fill(&store).await;
-        check_all(&store).await;
+        check_all(&store, None).await;
         // No close: as when the process is killed.
         drop(store);
         let store = site.open().await;
-        check_all(&store).await;
+        check_all(&store, None).await;
         store
             .note(Whose::Site, NOW, cairn_domain::Note::new(cairn_domain::Level::Info, "x", "three"))
             .await
@@ -104,7 +109,7 @@ async fn a_database_of_the_first_version_loads() {
     old.execute(include_str!("fixtures/v1.sql")).await.unwrap();
     sqlx::Connection::close(old).await.unwrap();
     let store = Store::open(dir.path()).await.unwrap();
-    check_all(&store).await;
+    check_all(&store, Some("main")).await;
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ pub(crate) use postgres::{Listener, options as postgres_options};
 pub(crate) use row::Row;
 use sqlx::{PgPool, SqlitePool, migrate::MigrateError};
 pub(crate) use statement::{On, Statement, sql};
-pub(crate) use tx::{Sequence, Tx};
+pub(crate) use tx::{News, Sequence, Tx};
 
 use crate::schema;
 
@@ -76,6 +76,19 @@ impl fmt::Debug for Db {
             Self::Postgres { .. } => "Postgres",
         })
     }
+}
+
+/// `$1, $2, ...` for at least `count` values, padded so that few different statements come up. Give [`padded`] values.
+pub(crate) fn placeholders(count: usize) -> String {
+    let names: Vec<_> = (1..=count.next_power_of_two()).map(|n| format!("${n}")).collect();
+    names.join(", ")
+}
+
+/// The values, and the last again until [`placeholders`] has enough.
+pub(crate) fn padded<T: Clone>(values: &[T]) -> impl Iterator<Item = T> {
+    let count = values.len().next_power_of_two();
+    let last = values.last();
+    values.iter().chain(last.into_iter().cycle()).take(if values.is_empty() { 0 } else { count }).cloned()
 }
 
 /// Says whether `error` is the violation of a unique constraint, and if so of which: the engine's own words, that is

@@ -1,14 +1,10 @@
-//! The one transaction of the driver: host, history, effects and installs together, or nothing.
+//! The one transaction of the driver: hosts, history, effects, installs, audit rows and changes together, or nothing.
 
 use cairn_contract::{HostId, Mac, Timestamp};
-use cairn_domain::{Effect, Host, State};
+use cairn_domain::{Effect, Host};
 
-use super::{key, record};
-use crate::{
-    InstallWrite, Line, ReadError, Store, WriteError,
-    db::{self, Tx, sql},
-    history, installs, outbox, row,
-};
+use super::write;
+use crate::{InstallWrite, Line, ReadError, Store, Trail, WriteError, db};
 
 /// Whether the record exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +13,14 @@ pub enum Write {
     Insert,
     /// It does, with exactly `host.version`.
     Update,
+    /// It does, with exactly `host.version`, and shall not. Its history and installs stay, the open ones void.
+    Remove,
 }
 
 /// Everything that one step changes.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The record as it shall be; `version` as it was read.
+    /// The record as it shall be; `version` as it was read. Its generation and resource version are the store's affair.
     pub host: Host,
     /// New or not.
     pub write: Write,
@@ -34,6 +32,8 @@ pub struct Change {
     pub effects: Vec<Effect>,
     /// Changes of install rows.
     pub installs: Vec<InstallWrite>,
+    /// Audit rows, and the answer to repeat.
+    pub trail: Trail,
     /// Now: effects are due from then on.
     pub at: Timestamp,
 }
@@ -44,10 +44,24 @@ impl Change {
         Self { write: Write::Insert, ..Self::update(host, at) }
     }
 
+    /// A host less and nothing else.
+    pub fn remove(host: Host, at: Timestamp) -> Self {
+        Self { write: Write::Remove, ..Self::update(host, at) }
+    }
+
     /// A changed host and nothing else.
     pub fn update(host: Host, at: Timestamp) -> Self {
-        let (write, boot_mac) = (Write::Update, None);
-        Self { host, write, boot_mac, lines: Vec::new(), effects: Vec::new(), installs: Vec::new(), at }
+        let (write, boot_mac, trail) = (Write::Update, None, Trail::default());
+        Self {
+            host,
+            write,
+            boot_mac,
+            lines: Vec::new(),
+            effects: Vec::new(),
+            installs: Vec::new(),
+            trail,
+            at,
+        }
     }
 }
 
@@ -57,12 +71,18 @@ pub enum CommitError {
     /// The record is no longer the one that was read: read it again and decide again.
     #[error("the host has changed meanwhile")]
     Stale,
-    /// Another host has the name.
+    /// Another host of the project has the name.
     #[error("another host has this name")]
     NameTaken,
     /// Another host has the EK.
     #[error("another host has this EK")]
     EkTaken,
+    /// There is no such project, or no such site in it.
+    #[error("there is no {0} to put the host in")]
+    NoSuchPlace(String),
+    /// The request was answered meanwhile: give that answer.
+    #[error("the request was answered already")]
+    Answered,
     /// The database failed.
     #[error("cannot write the database")]
     Write(#[from] WriteError),
@@ -70,12 +90,13 @@ pub enum CommitError {
 
 impl From<sqlx::Error> for CommitError {
     fn from(source: sqlx::Error) -> Self {
-        let names =
-            |what: [&str; 2]| db::clash(&source).is_some_and(|clash| what.iter().any(|w| clash.contains(w)));
+        let clash = db::clash(&source).unwrap_or_default();
+        let names = |words: &[&str]| words.iter().any(|word| clash.contains(word));
         match () {
-            () if names(["host.name", "host_name_key"]) => Self::NameTaken,
-            () if names(["host.ek", "host_ek_key"]) => Self::EkTaken,
-            () if names(["host.id", "host_pkey"]) => Self::Stale,
+            () if names(&["host.name", "host_name_once"]) => Self::NameTaken,
+            () if names(&["host.ek", "host_ek_once"]) => Self::EkTaken,
+            () if names(&["host.id", "host_id_once"]) => Self::Stale,
+            () if names(&["idempotency.", "idempotency_once"]) => Self::Answered,
             () => Self::Write(source.into()),
         }
     }
@@ -96,16 +117,21 @@ impl From<ReadError> for CommitError {
 impl Store {
     /// Commits a step and returns the record's new version. Only the driver calls it.
     pub async fn commit(&self, change: Change) -> Result<i64, CommitError> {
-        let mut tx = self.begin().await?;
-        let (version, visible) = write_host(&mut tx, &change).await?;
-        let seq = history::write(&mut tx, &change.lines).await?;
-        outbox::write(&mut tx, &change.effects, change.at).await?;
-        for write in &change.installs {
-            installs::write(&mut tx, write).await?;
+        self.commit_all(&[change]).await.map(|versions| versions.first().copied().unwrap_or_default())
+    }
+
+    /// Commits many steps in one transaction. One that is stale or clashes is left out, and the others are committed.
+    /// The results are in the order of `changes`. Only the driver calls it.
+    pub async fn commit_many(&self, changes: &[Change]) -> Vec<Result<i64, CommitError>> {
+        match self.commit_all(changes).await {
+            Ok(versions) => versions.into_iter().map(Ok).collect(),
+            Err(error) if changes.len() == 1 => vec![Err(error)],
+            // One of them spoils it: again, each as a part that can be undone by itself.
+            Err(_) => self.commit_apart(changes).await.unwrap_or_else(|error| {
+                let shared = std::sync::Arc::new(error);
+                changes.iter().map(|_| Err(WriteError::Together(shared.clone()).into())).collect()
+            }),
         }
-        tx.commit().await?;
-        self.announce(seq, visible);
-        Ok(version)
     }
 
     /// Forgets a host that still has the version of `host`; its history and installs stay, the open ones void.
@@ -117,22 +143,50 @@ impl Store {
         effects: &[Effect],
         at: Timestamp,
     ) -> Result<(), CommitError> {
+        let mut change = Change::remove(host.clone(), at);
+        change.lines = lines.to_vec();
+        change.effects = effects.to_vec();
+        self.commit(change).await.map(|_| ())
+    }
+
+    async fn commit_all(&self, changes: &[Change]) -> Result<Vec<i64>, CommitError> {
         let mut tx = self.begin().await?;
-        let id = host.id.to_string();
-        let gone = sql("DELETE FROM host WHERE id = $1 AND version = $2")
-            .bind(&id)
-            .bind(host.version)
-            .execute(&mut tx)
-            .await?;
-        if gone == 0 {
-            return Err(CommitError::Stale);
+        let mut rows = write::Rows::load(&mut tx, changes).await?;
+        let mut versions = Vec::with_capacity(changes.len());
+        let mut visible = Visible::No;
+        for change in changes {
+            let written = write::change(&mut tx, &mut rows, change).await?;
+            visible = visible.or(written.visible);
+            versions.push(written.version);
         }
-        installs::void_all(&mut tx, host.id, at).await?;
-        let seq = history::write(&mut tx, lines).await?;
-        outbox::write(&mut tx, effects, at).await?;
-        tx.commit().await?;
-        self.announce(seq, Visible::Yes);
-        Ok(())
+        self.finish(tx, visible).await?;
+        Ok(versions)
+    }
+
+    async fn commit_apart(&self, changes: &[Change]) -> Result<Vec<Result<i64, CommitError>>, sqlx::Error> {
+        let mut tx = self.begin().await?;
+        let mut results = Vec::with_capacity(changes.len());
+        let mut visible = Visible::No;
+        for change in changes {
+            tx.savepoint().await?;
+            let written = async {
+                let mut rows = write::Rows::load(&mut tx, std::slice::from_ref(change)).await?;
+                write::change(&mut tx, &mut rows, change).await
+            };
+            match written.await {
+                Ok(written) => {
+                    tx.release().await?;
+                    visible = visible.or(written.visible);
+                    results.push(Ok(written.version));
+                }
+                Err(error) => {
+                    tx.undo_part().await?;
+                    results.push(Err(error));
+                }
+            }
+        }
+        self.finish(tx, visible).await?;
+        Ok(results)
     }
 }
 
@@ -143,54 +197,10 @@ pub(crate) enum Visible {
     No,
 }
 
-async fn write_host(tx: &mut Tx, change: &Change) -> Result<(i64, Visible), CommitError> {
-    let host = &change.host;
-    let (version, mut visible) = match change.write {
-        Write::Insert => (insert(tx, host).await?, Visible::Yes),
-        Write::Update => update(tx, host).await?,
-    };
-    let changed = key::store(tx, &host.id.to_string(), key::keys_of(host), change.boot_mac).await?;
-    if changed == key::Changed::Yes {
-        visible = Visible::Yes;
+impl Visible {
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Yes { Self::Yes } else { other }
     }
-    Ok((version, visible))
-}
-
-async fn insert(tx: &mut Tx, host: &Host) -> Result<i64, CommitError> {
-    let query = sql(
-        "INSERT INTO host (id, name, spec, word, state, deadline, ek, inventory, installed, created, changed, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)",
-    );
-    record::bind(query, host)?.execute(tx).await?;
-    Ok(1)
-}
-
-async fn update(tx: &mut Tx, host: &Host) -> Result<(i64, Visible), CommitError> {
-    let visible = visible(tx, host).await?;
-    let version = host.version.saturating_add(1);
-    let query = sql(
-        "UPDATE host SET name = $2, spec = $3, word = $4, state = $5, deadline = $6, ek = $7, inventory = $8, \
-         installed = $9, created = $10, changed = $11, version = $12 WHERE id = $1 AND version = $13",
-    );
-    let query = record::bind(query, host)?.bind(version).bind(host.version);
-    match query.execute(tx).await? {
-        0 => Err(CommitError::Stale),
-        _ => Ok((version, visible)),
-    }
-}
-
-/// A deadline that moved on is not visible; another state, reason or name is.
-async fn visible(tx: &mut Tx, host: &Host) -> Result<Visible, ReadError> {
-    let row = sql("SELECT name, state FROM host WHERE id = $1")
-        .bind(host.id.to_string())
-        .fetch_optional(tx)
-        .await?;
-    let Some(row) = row else { return Ok(Visible::Yes) };
-    let old: State = row::json(&row, "state")?;
-    let same = old.word() == host.state.word()
-        && old.why() == host.state.why()
-        && row::text(&row, "name")? == host.spec.name;
-    Ok(if same { Visible::No } else { Visible::Yes })
 }
 
 /// The text form under which all tables name a host.

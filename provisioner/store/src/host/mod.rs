@@ -4,6 +4,7 @@ mod commit;
 mod key;
 mod read;
 mod record;
+mod write;
 
 pub use commit::{Change, CommitError, Write};
 pub(crate) use commit::{Visible, subject};
@@ -11,3 +12,4 @@ pub use key::{HostKey, KeyKind, KeySource};
 pub use read::Standing;
 #[cfg(test)]
 pub(crate) use read::{BY_KEY, DUE};
+pub(crate) use record::host_of;

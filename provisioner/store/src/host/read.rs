@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cairn_contract::{Digest, HostId, Mac, Timestamp};
-use cairn_domain::{Host, State, fact::Claim};
+use cairn_domain::{Host, State, fact::Claim, model::Namespace};
 
 use super::{
     key::{KeyKind, KeySource, key_of},
@@ -48,9 +48,16 @@ impl Store {
         row.fetch_optional(self.reader()).await?.as_ref().map(host_of).transpose()
     }
 
-    /// The host of this name.
+    /// The host of this name; the oldest, where several projects have one.
     pub async fn host_by_name(&self, name: &str) -> Result<Option<Host>, ReadError> {
-        let row = sql("SELECT * FROM host WHERE name = $1").bind(name);
+        let row = sql("SELECT * FROM host WHERE name = $1 ORDER BY created, id LIMIT 1").bind(name);
+        row.fetch_optional(self.reader()).await?.as_ref().map(host_of).transpose()
+    }
+
+    /// The host of this name in a project.
+    pub async fn host_named(&self, project: &Namespace, name: &str) -> Result<Option<Host>, ReadError> {
+        let row =
+            sql("SELECT * FROM host WHERE project = $1 AND name = $2").bind(project.to_string()).bind(name);
         row.fetch_optional(self.reader()).await?.as_ref().map(host_of).transpose()
     }
 
@@ -62,7 +69,7 @@ impl Store {
 
     /// A page of hosts by name, after the name `after`.
     pub async fn hosts(&self, after: Option<&str>, limit: u32) -> Result<Vec<Host>, ReadError> {
-        let rows = sql("SELECT * FROM host WHERE name > $1 ORDER BY name LIMIT $2")
+        let rows = sql("SELECT * FROM host WHERE name > $1 ORDER BY name, id LIMIT $2")
             .bind(after.unwrap_or_default())
             .bind(limit)
             .fetch_all(self.reader())

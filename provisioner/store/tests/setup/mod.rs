@@ -56,7 +56,8 @@ pub(crate) fn inventory(serial: &str, uuid: &str, macs: &[Mac]) -> Inventory {
 
 /// Commits `host` as a new one and returns it as it is stored.
 pub(crate) async fn insert(store: &Store, mut host: Host) -> Host {
-    host.version = store.commit(Change::insert(host.clone(), NOW)).await.unwrap();
+    store.commit(Change::insert(host.clone(), NOW)).await.unwrap();
+    host = store.host(host.id).await.unwrap().unwrap();
     host
 }
 
