@@ -14,6 +14,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
+// The provider has things to tell; stdout is for answers.
+console.info = console.error;
+console.log = console.error;
 const load = (name) => import(pathToFileURL(createRequire(`${process.argv[2]}/`).resolve(name)).href);
 const { default: Provider } = await load('oidc-provider');
 const jose = await load('jose');
