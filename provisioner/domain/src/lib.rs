@@ -7,6 +7,7 @@
 //! ```
 
 pub mod access;
+pub mod admit;
 pub mod audit;
 pub mod boot;
 pub mod claim;

@@ -1,6 +1,6 @@
 //! What a principal has been given: from bindings, or from a token's own spec.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use cairn_contract::Timestamp;
 
@@ -97,21 +97,26 @@ pub(super) fn given(
     Some(Granted { role: role_name.to_owned(), node: node.map(|o| o.metadata.uid), rights })
 }
 
-/// The role that `name` means in `namespace`: built-in, or else the custom one of the highest namespace on the way up.
+/// The role that `name` means in `namespace`: built-in, or else the custom one.
 pub fn role(index: &Index, namespace: &Namespace, name: &str) -> Option<RoleSpec> {
     if let Some(role) = builtin(name) {
         return Some(role);
     }
+    match &custom_role(index, namespace, name)?.spec {
+        Spec::Role(spec) => Some(spec.clone()),
+        _ => None,
+    }
+}
+
+/// The custom role that `name` means in `namespace`: of the highest namespace on the way up.
+pub fn custom_role<'a>(index: &'a Index, namespace: &Namespace, name: &str) -> Option<&'a Arc<Object>> {
     let mut found = None;
     let mut space = Some(namespace.clone());
     while let Some(here) = space {
         found = index.named(Kind::Role, &here, name).or(found);
         space = here.parent();
     }
-    match &found?.spec {
-        Spec::Role(spec) => Some(spec.clone()),
-        _ => None,
-    }
+    found
 }
 
 impl Grants {
@@ -167,8 +172,7 @@ pub fn changes_grants(event: &Event) -> bool {
 
 /// For messages: a node by its full name.
 pub(super) fn shown(index: &Index, node: Option<Uid>) -> String {
-    let name = |o: &std::sync::Arc<Object>| {
-        format!("{} {}", o.kind(), full_name(&o.metadata.name, &o.metadata.namespace))
-    };
+    let name =
+        |o: &Arc<Object>| format!("{} {}", o.kind(), full_name(&o.metadata.name, &o.metadata.namespace));
     node.and_then(|uid| index.get(uid)).map_or_else(|| "the appliance".to_owned(), name)
 }

@@ -29,7 +29,7 @@ mod rights;
 pub use builtin::{ADMIN, BUILTIN, builtin};
 pub use decide::{Decision, Denied, Place, Sight, place_of_new};
 pub use give::{Excess, leaves_no_admin};
-pub use grants::{Granted, Grants, changes_grants, grants, role};
+pub use grants::{Granted, Grants, changes_grants, custom_role, grants, role};
 pub use rights::{Rights, VERBS, word};
 
 use schemars::JsonSchema;
