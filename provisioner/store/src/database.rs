@@ -12,6 +12,15 @@ pub enum Database {
     Postgres(String),
 }
 
+/// Whether other provisioners may work on the same tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// The data directory is locked: there are no others.
+    Alone,
+    /// There may be.
+    Shared,
+}
+
 /// Without the address: it may hold a password.
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ReadError, Store,
+    ReadError, Sharing, Store,
     db::{Db, Listener, News},
     host::Visible,
     open,
@@ -15,6 +15,14 @@ use crate::{
 const POLL: Duration = Duration::from_millis(500);
 
 impl Store {
+    /// Whether other provisioners may work on the same tables.
+    pub fn sharing(&self) -> Sharing {
+        match &self.db {
+            Db::Sqlite { .. } => Sharing::Alone,
+            Db::Postgres { .. } => Sharing::Shared,
+        }
+    }
+
     /// Passes on the wake-ups of other provisioners until `stop`: at once when the server tells of them, else by a look
     /// every 500 ms. With SQLite there are no others, and it only waits.
     pub async fn follow(&self, stop: CancellationToken) {

@@ -45,7 +45,7 @@ pub use blobs::{BlobError, BlobWriter, Blobs};
 pub use changes::Changed;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credentials::{CredentialWrite, Password, ServiceToken};
-pub use database::Database;
+pub use database::{Database, Sharing};
 pub use duty::{Duty, Taken};
 pub use error::{ReadError, WriteError};
 pub use history::{Line, Whose};
