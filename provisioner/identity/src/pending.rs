@@ -74,7 +74,6 @@ impl<T> Pendings<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -102,16 +101,12 @@ mod tests {
         assert_eq!(pendings.take(&other, Timestamp(1)), Some(0));
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(8))]
-        #[test]
-        fn there_are_never_more_than_the_limit(seed: u32) {
-            let mut pendings = Pendings::new(600);
-            for i in 0..5000_u32 {
-                let peer = IpAddr::V4((seed.wrapping_add(i)).into());
-                pendings.put((), peer, Timestamp(0)).unwrap();
-                prop_assert!(pendings.entries.len() <= OF_ALL);
-            }
+    #[test]
+    fn there_are_never_more_than_the_limit() {
+        let mut pendings = Pendings::new(600);
+        for i in 0..4200_u32 {
+            pendings.put((), IpAddr::V4(i.into()), Timestamp(0)).unwrap();
         }
+        assert_eq!(pendings.entries.len(), OF_ALL);
     }
 }

@@ -6,6 +6,7 @@ use cairn_contract::Timestamp;
 use openidconnect::core::CoreAuthenticationFlow;
 use openidconnect::url::Url;
 use openidconnect::{CsrfToken, Nonce, PkceCodeChallenge, RedirectUrl, Scope};
+use serde::{Deserialize, Serialize};
 
 use super::callback::{Answer, Callback};
 use super::claims::Person;
@@ -34,6 +35,44 @@ pub struct Pending {
     verifier: Secret,
     redirect: Url,
     until: Timestamp,
+}
+
+/// A pending login as text, for the store.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    state: String,
+    nonce: String,
+    verifier: String,
+    redirect: Url,
+    until: i64,
+}
+
+impl Pending {
+    /// As text that another provisioner of the site can read; it holds secrets.
+    pub fn to_record(&self) -> Secret {
+        let text = |secret: &Secret| secret.expose().to_owned();
+        let record = Record {
+            state: text(&self.state),
+            nonce: text(&self.nonce),
+            verifier: text(&self.verifier),
+            redirect: self.redirect.clone(),
+            until: self.until.0,
+        };
+        Secret::from(serde_json::to_string(&record).expect("texts and a number are JSON"))
+    }
+
+    /// What `to_record` wrote.
+    pub fn from_record(text: &str) -> Option<Self> {
+        let record: Record = serde_json::from_str(text).ok()?;
+        Some(Self {
+            state: Secret::from(record.state),
+            nonce: Secret::from(record.nonce),
+            verifier: Secret::from(record.verifier),
+            redirect: record.redirect,
+            until: Timestamp(record.until),
+        })
+    }
 }
 
 impl Provider {

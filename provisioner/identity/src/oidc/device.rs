@@ -7,7 +7,7 @@
 
 use cairn_contract::Timestamp;
 use openidconnect::url::Url;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::claims::Person;
 use super::known::{DiscoverError, Proof};
@@ -149,7 +149,48 @@ impl Provider {
     }
 }
 
+/// A device's login as text, for the store.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    user_code: String,
+    address: Url,
+    complete_address: Option<Url>,
+    until: i64,
+    interval: u32,
+    code: String,
+    next: i64,
+}
+
 impl DeviceLogin {
+    /// As text that another provisioner of the site can read; it holds a secret.
+    pub fn to_record(&self) -> Secret {
+        let record = Record {
+            user_code: self.user_code.clone(),
+            address: self.address.clone(),
+            complete_address: self.complete_address.clone(),
+            until: self.until.0,
+            interval: self.interval,
+            code: self.code.expose().to_owned(),
+            next: self.next.0,
+        };
+        Secret::from(serde_json::to_string(&record).expect("texts and numbers are JSON"))
+    }
+
+    /// What `to_record` wrote.
+    pub fn from_record(text: &str) -> Option<Self> {
+        let record: Record = serde_json::from_str(text).ok()?;
+        Some(Self {
+            user_code: record.user_code,
+            address: record.address,
+            complete_address: record.complete_address,
+            until: Timestamp(record.until),
+            interval: record.interval,
+            code: Secret::from(record.code),
+            next: Timestamp(record.next),
+        })
+    }
+
     /// RFC 8628, 3.5.
     fn heard(&mut self, error: EndpointError, now: Timestamp) -> Result<DevicePoll, FinishError> {
         let code = match &error {

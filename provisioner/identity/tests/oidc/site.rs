@@ -37,8 +37,7 @@ impl Site {
     pub(crate) async fn log_in_at(&self, person: &str, at: Timestamp) -> Result<Person, FinishError> {
         let begun = self.provider.begin(&redirect(), at).await.unwrap();
         let back = Browser::default().log_in(begun.url.as_str(), person).await.unwrap();
-        let callback = Callback::parse(Url::parse(&back).unwrap().query().unwrap()).unwrap();
-        self.provider.finish(callback, begun.pending, at).await
+        self.provider.finish(query(&back), begun.pending, at).await
     }
 }
 
@@ -49,6 +48,11 @@ fn config(peer: &OidcPeer, more: &str) -> Oidc {
          scopes = [\"profile\", \"email\", \"groups\"]\n{more}"
     );
     toml::from_str(&text).unwrap()
+}
+
+/// What a browser brings back.
+pub(crate) fn query(back: &str) -> Callback {
+    Callback::parse(Url::parse(back).unwrap().query().unwrap()).unwrap()
 }
 
 pub(crate) fn redirect() -> Url {

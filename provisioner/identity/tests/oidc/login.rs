@@ -1,17 +1,8 @@
-//! Logins against npm's `oidc-provider`, a certified issuer, on a loopback port.
+//! Logins of browsers against npm's `oidc-provider`, a certified issuer, on a loopback port.
 
-mod setup;
-
-use cairn_identity::oidc::{
-    Callback, DevicePoll, EndpointError, FinishError, PersonError, TokenRefused, Url,
-};
+use crate::site::{self, now, query, site};
+use cairn_identity::oidc::{EndpointError, FinishError, Pending, PersonError, TokenRefused, Url};
 use cairn_oidc_peer::{Browser, Claims, Fault};
-use setup::{Site, now, site};
-
-fn query(back: &str) -> Callback {
-    let url = Url::parse(back).unwrap();
-    Callback::parse(url.query().unwrap()).unwrap()
-}
 
 #[tokio::test]
 async fn a_person_logs_in_with_name_mail_and_groups() {
@@ -37,7 +28,7 @@ async fn the_claims_of_name_and_groups_are_configured() {
     let site = site("username_claim = \"email\"\ngroups_claim = \"name\"\n");
     let person = site.log_in("alice").await.unwrap();
     assert_eq!((person.name.as_str(), person.groups), ("alice@example.test", vec!["Alice Ame".to_owned()]));
-    let site = setup::site("username_claim = \"upn\"\n");
+    let site = site::site("username_claim = \"upn\"\n");
     let error = site.log_in("alice").await.unwrap_err();
     assert!(matches!(error, FinishError::Person(PersonError::NoName(claim)) if claim == "upn"));
 }
@@ -52,7 +43,7 @@ async fn the_browser_is_sent_with_pkce_state_and_nonce() {
     assert_eq!(get(&first.url, "code_challenge_method"), "S256");
     assert_eq!(get(&first.url, "response_type"), "code");
     assert_eq!(get(&first.url, "scope"), "openid profile email groups");
-    assert_eq!(get(&first.url, "redirect_uri"), setup::REDIRECT);
+    assert_eq!(get(&first.url, "redirect_uri"), site::REDIRECT);
     for name in ["state", "nonce", "code_challenge"] {
         assert_ne!(get(&first.url, name), get(&second.url, name), "{name}");
     }
@@ -134,7 +125,7 @@ async fn a_token_with_anything_wrong_is_refused() {
         site.peer.fault_once(fault).unwrap();
         let error = site.log_in("alice").await.unwrap_err();
         assert!(matches!(error, FinishError::Token(_)), "{fault:?}: {error:?}");
-        let said = setup::chain(&error);
+        let said = site::chain(&error);
         assert!(said.contains(wanted), "{fault:?}: {said}");
     }
     site.log_in("alice").await.unwrap();
@@ -145,7 +136,7 @@ async fn an_answer_that_is_huge_or_a_redirect_is_refused() {
     let mut site = site("");
     for (fault, wanted) in [(Fault::Huge, "length limit exceeded"), (Fault::Redirect, "303 See Other")] {
         site.peer.fault_once(fault).unwrap();
-        let said = setup::chain(&site.log_in("alice").await.unwrap_err());
+        let said = site::chain(&site.log_in("alice").await.unwrap_err());
         assert!(said.contains(wanted) || said.contains("302 Found"), "{fault:?}: {said}");
     }
 }
@@ -170,7 +161,7 @@ async fn a_wrong_secret_is_told_by_the_issuer() {
     let mut site = site("");
     site.peer.client_secret.push('x');
     let provider = site.provider_with("");
-    let begun = provider.begin(&setup::redirect(), now()).await.unwrap();
+    let begun = provider.begin(&site::redirect(), now()).await.unwrap();
     let back = Browser::default().log_in(begun.url.as_str(), "alice").await.unwrap();
     let error = provider.finish(query(&back), begun.pending, now()).await.unwrap_err();
     assert!(
@@ -181,62 +172,12 @@ async fn a_wrong_secret_is_told_by_the_issuer() {
 }
 
 #[tokio::test]
-async fn a_device_logs_in_when_its_person_approves() {
+async fn a_pending_login_survives_its_record() {
     let site = site("");
-    let mut login = site.provider.begin_device(now()).await.unwrap();
-    assert_eq!(login.address.as_str(), format!("{}/device", site.peer.issuer));
-    assert!(!login.user_code.is_empty());
-    let early = site.provider.poll_device(&mut login, now()).await.unwrap();
-    assert_eq!(early, DevicePoll::Waiting { seconds: 5 });
-    let mut at = now().after_seconds(5);
-    assert_eq!(site.provider.poll_device(&mut login, at).await.unwrap(), DevicePoll::Waiting { seconds: 5 });
-    let address = login.complete_address.clone().unwrap();
-    Browser::default().approve_device(address.as_str(), "alice").await.unwrap();
-    at = at.after_seconds(5);
-    let DevicePoll::Done(person) = site.provider.poll_device(&mut login, at).await.unwrap() else { panic!() };
-    assert_eq!((person.name.as_str(), person.groups.len()), ("alice", 2));
-    assert_eq!(
-        site.provider.poll_device(&mut login, at.after_seconds(5)).await.unwrap(),
-        DevicePoll::Expired
-    );
-}
-
-#[tokio::test]
-async fn a_device_is_denied_when_its_person_aborts() {
-    let site = site("");
-    let mut login = site.provider.begin_device(now()).await.unwrap();
-    let address = login.complete_address.clone().unwrap();
-    Browser::default().deny_device(address.as_str()).await.unwrap();
-    let at = now().after_seconds(5);
-    assert_eq!(site.provider.poll_device(&mut login, at).await.unwrap(), DevicePoll::Denied);
-    assert_eq!(
-        site.provider.poll_device(&mut login, at.after_seconds(5)).await.unwrap(),
-        DevicePoll::Expired
-    );
-}
-
-#[tokio::test]
-async fn a_device_slows_down_when_told_and_expires() {
-    let mut site = site("");
-    let mut login = site.provider.begin_device(now()).await.unwrap();
-    site.peer.fault_once(Fault::SlowDown).unwrap();
-    let mut at = now().after_seconds(5);
-    assert_eq!(site.provider.poll_device(&mut login, at).await.unwrap(), DevicePoll::Waiting { seconds: 10 });
-    at = at.after_seconds(9);
-    assert_eq!(site.provider.poll_device(&mut login, at).await.unwrap(), DevicePoll::Waiting { seconds: 1 });
-    at = at.after_seconds(1);
-    assert_eq!(site.provider.poll_device(&mut login, at).await.unwrap(), DevicePoll::Waiting { seconds: 10 });
-    let end = login.until;
-    assert_eq!(site.provider.poll_device(&mut login, end).await.unwrap(), DevicePoll::Expired);
-}
-
-#[tokio::test]
-async fn a_device_whose_issuer_is_away_waits_longer() {
-    let Site { peer, provider } = site("");
-    let mut login = provider.begin_device(now()).await.unwrap();
-    drop(peer);
-    let at = now().after_seconds(5);
-    assert_eq!(provider.poll_device(&mut login, at).await.unwrap(), DevicePoll::Waiting { seconds: 10 });
-    let at = at.after_seconds(10);
-    assert_eq!(provider.poll_device(&mut login, at).await.unwrap(), DevicePoll::Waiting { seconds: 20 });
+    let begun = site.begin().await;
+    let back = Browser::default().log_in(begun.url.as_str(), "alice").await.unwrap();
+    let pending = Pending::from_record(begun.pending.to_record().expose()).unwrap();
+    assert!(!format!("{:?}", begun.pending.to_record()).contains("state"));
+    assert_eq!(site.provider.finish(query(&back), pending, now()).await.unwrap().name, "alice");
+    assert!(Pending::from_record("[]").is_none());
 }
