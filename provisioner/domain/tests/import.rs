@@ -312,6 +312,11 @@ fn the_error_file_holds_the_failed_lines_and_can_be_corrected() {
     assert_eq!(error_file(&read(emf.as_bytes()).unwrap()), expected);
     let semicolons = "serial;mac\n1;x\n";
     assert!(error_file(&read(semicolons.as_bytes()).unwrap()).starts_with("serial;mac;Error\r\n1;x;\"mac: "));
+    check("Error,serial,name\nold,1,a\n,2,b\n,,\n", "2 a serial=1\n3 b serial=2");
+    // Nothing but an error is left of a line: it fails again.
+    let left_over = error_file(&read(b"serial\n,y\n").unwrap());
+    assert_eq!(left_over, "serial,Error\r\n,\"more fields than columns; left over: \"\"y\"\"\"\r\n");
+    assert_eq!(read(left_over.as_bytes()).unwrap().failed(), 1);
     // What the importer found later.
     let mut report = read(b"serial\n1\n2\n").unwrap();
     report.lines[1].outcome = Err(vec![LineError::Refused("site berlin does not exist".to_owned())]);
@@ -339,6 +344,7 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
         Just("Serial;UUID;Secure;Metadata;Site\r\n".to_owned()),
         Just("mac\tname\tproject\r".to_owned()),
         Just(EMF.to_owned()),
+        Just("serial,Error,name\n".to_owned()),
         "[a-z,\";\n]{0,20}",
     ];
     let cell = prop_oneof!["[a-c=+@'1-9. -]{0,6}", "[\"\r\n a,;\t&=]{0,5}", Just("\u{85}ä".to_owned())];

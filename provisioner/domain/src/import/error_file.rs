@@ -4,22 +4,19 @@
 //! (OWASP, "CSV Injection"). Such a value gets an apostrophe before it, which the reader takes away again; a value that
 //! begins with apostrophes and one of those signs gets one more.
 
-use super::{LineError, Report, header::Column};
+use super::{LineError, Report};
 
 /// The failed lines of `report`, with what is wrong in the last column. Only the header if none failed.
 pub fn error_file(report: &Report) -> String {
     let header = &report.header;
-    let is_own = |at: usize| header.columns.get(at).is_none_or(|c| *c != Column::Error);
-    let old = header.columns.iter().position(|c| *c == Column::Error).and_then(|at| header.titles.get(at));
-    let titles = header.titles.iter().enumerate().filter(|(at, _)| is_own(*at)).map(|(_, t)| t.clone());
+    let error = header.error.as_ref().map_or("Error", |(_, title)| title);
     let mut out = String::from(if report.marked { "\u{feff}" } else { "" });
-    let error = old.cloned().unwrap_or_else(|| "Error".to_owned());
-    push_line(&mut out, header.separator, titles.chain([error]));
+    push_line(&mut out, header.separator, header.titles.iter().map(String::as_str).chain([error]));
     for line in &report.lines {
         let Err(errors) = &line.outcome else { continue };
-        let field = |at: usize| line.fields.get(at).cloned().unwrap_or_default();
-        let fields = (0..header.columns.len()).filter(|at| is_own(*at)).map(field);
-        push_line(&mut out, header.separator, fields.chain([sentence(errors)]));
+        let field = |at: usize| line.fields.get(at).map_or("", String::as_str);
+        let fields = (0..header.columns.len()).map(field);
+        push_line(&mut out, header.separator, fields.chain([sentence(errors).as_str()]));
     }
     out
 }
@@ -37,12 +34,12 @@ fn sentence(errors: &[LineError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn push_line(out: &mut String, separator: u8, fields: impl Iterator<Item = String>) {
+fn push_line<'a>(out: &mut String, separator: u8, fields: impl Iterator<Item = &'a str>) {
     for (at, field) in fields.enumerate() {
         if at > 0 {
             out.push(char::from(separator));
         }
-        push_field(out, separator, &field);
+        push_field(out, separator, field);
     }
     out.push_str("\r\n");
 }

@@ -80,13 +80,15 @@ const EMF: [(&str, Column); 15] = [
     ("Error - do not fill", Error),
 ];
 
-/// Columns of a file, in its order.
+/// Columns of a file, in its order, without that of errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) form: Form,
     pub(super) columns: Vec<Column>,
     /// As the file writes them.
     pub(super) titles: Vec<String>,
+    /// Where among the columns of the file errors of an earlier import stand, and what it calls them.
+    pub(super) error: Option<(usize, String)>,
     pub(super) separator: u8,
 }
 
@@ -106,15 +108,24 @@ impl Form {
         }
     }
 
+    fn title(self, column: Column) -> &'static str {
+        self.columns().iter().find(|(_, c)| *c == column).map_or("", |(name, _)| name)
+    }
+
     fn find(self, title: &str) -> Option<Column> {
         self.columns().iter().find(|(name, _)| name.eq_ignore_ascii_case(title)).map(|(_, column)| *column)
     }
 }
 
 impl Header {
+    /// How many columns the file has.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len().saturating_add(usize::from(self.error.is_some()))
+    }
+
     /// The column's name in messages.
     pub(super) fn title(&self, column: Column) -> &'static str {
-        self.form.columns().iter().find(|(_, c)| *c == column).map_or("", |(name, _)| name)
+        self.form.title(column)
     }
 }
 
@@ -156,16 +167,19 @@ fn check(mut titles: Vec<String>, separator: u8) -> Result<Header, ImportError> 
     }
     let form = form(&titles);
     let column = |title: &String| form.find(title).ok_or_else(|| unknown(form, title));
-    let columns: Vec<Column> = titles.iter().map(column).collect::<Result<_, _>>()?;
-    let header = Header { form, columns, titles, separator };
-    let second = |(at, column): (usize, &Column)| header.columns.iter().take(at).any(|c| c == column);
-    if let Some((_, column)) = header.columns.iter().enumerate().find(|c| second(*c)) {
-        return Err(ImportError::SecondColumn(header.title(*column)));
+    let mut columns: Vec<Column> = titles.iter().map(column).collect::<Result<_, _>>()?;
+    let second = |(at, column): &(usize, &Column)| columns.iter().take(*at).any(|c| c == *column);
+    if let Some((_, column)) = columns.iter().enumerate().find(second) {
+        return Err(ImportError::SecondColumn(form.title(*column)));
     }
-    if !header.columns.iter().any(|c| matches!(c, Serial | Uuid | Mac | Ek)) {
+    if !columns.iter().any(|c| matches!(c, Serial | Uuid | Mac | Ek)) {
         return Err(ImportError::NoIdentity(form.identities()));
     }
-    Ok(header)
+    let error = columns.iter().position(|c| *c == Error).map(|at| {
+        columns.remove(at);
+        (at, titles.remove(at))
+    });
+    Ok(Header { form, columns, titles, error, separator })
 }
 
 /// By any column that only the other form has.

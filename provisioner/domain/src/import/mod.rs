@@ -218,7 +218,7 @@ pub fn read(bytes: &[u8]) -> Result<Report, ImportError> {
     let mut rows = Vec::new();
     for record in records {
         let row = Row::new(&header, record);
-        if row.is_blank(&header) {
+        if row.is_blank() {
             continue;
         }
         if rows.len() >= MAX_LINES {
@@ -247,7 +247,7 @@ impl Report {
 }
 
 impl Line {
-    /// What the line holds, in the order of the columns, without white space around it.
+    /// What the line holds, in the order of the columns but for `Error`, without white space around it.
     pub fn fields(&self) -> &[String] {
         &self.fields
     }

@@ -19,10 +19,13 @@ const MAX_SERIAL: usize = 128;
 /// How many characters of a wrong value are shown.
 const SHOWN: usize = 80;
 
-/// A line that is not understood yet. As many fields as the header has columns, or fewer.
+/// A line that is not understood yet.
 pub(super) struct Row {
     pub(super) number: usize,
+    /// As many as the header has columns, or fewer; without that of errors.
     pub(super) fields: Vec<String>,
+    /// An error file that has lost all but the error is not blank: the line fails again.
+    failed_before: bool,
     /// What is wrong before any value is looked at.
     pub(super) errors: Vec<LineError>,
     /// The fields are a guess: their values mean nothing.
@@ -34,12 +37,15 @@ impl Row {
         let broken = record.broken.is_some();
         let mut errors: Vec<LineError> = record.broken.map(LineError::from).into_iter().collect();
         let mut fields: Vec<String> = record.fields.into_iter().map(|f| text(f, &mut errors)).collect();
-        let over: Vec<String> = fields.split_off(fields.len().min(header.columns.len()));
+        let over: Vec<String> = fields.split_off(fields.len().min(header.width()));
         if !broken && over.iter().any(|f| !f.is_empty()) {
             errors.push(LineError::ManyFields(shown(&over.join(" "))));
         }
+        let error =
+            header.error.as_ref().filter(|(at, _)| *at < fields.len()).map(|(at, _)| fields.remove(*at));
+        let failed_before = error.is_some_and(|e| !e.is_empty());
         fields.shrink_to_fit();
-        let row = Self { number: record.line, fields, errors: Vec::new(), broken };
+        let row = Self { number: record.line, fields, failed_before, errors: Vec::new(), broken };
         errors.extend(row.controls(header));
         Self { errors, ..row }
     }
@@ -50,16 +56,15 @@ impl Row {
         at.and_then(|at| self.fields.get(at)).map_or("", String::as_str)
     }
 
-    pub(super) fn is_blank(&self, header: &Header) -> bool {
-        let with_column = self.fields.iter().zip(&header.columns);
-        self.errors.is_empty() && with_column.filter(|(_, c)| **c != Column::Error).all(|(f, _)| f.is_empty())
+    pub(super) fn is_blank(&self) -> bool {
+        self.errors.is_empty() && !self.failed_before && self.fields.iter().all(String::is_empty)
     }
 
     fn controls<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = LineError> + 'a {
         let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
         let with_column = self.fields.iter().zip(&header.columns);
         with_column
-            .filter(move |(field, column)| **column != Column::Error && field.chars().any(control))
+            .filter(move |(field, _)| field.chars().any(control))
             .map(|(_, column)| LineError::Control { column: header.title(*column) })
     }
 }
