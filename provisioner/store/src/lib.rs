@@ -12,6 +12,7 @@
 
 mod audit;
 mod blobs;
+mod catalog;
 mod changes;
 mod clock;
 mod credentials;
@@ -42,6 +43,7 @@ mod trail;
 
 pub use audit::{AuditFilter, AuditFlaw, Verified, digest as audit_digest};
 pub use blobs::{BlobError, BlobWriter, Blobs};
+pub use catalog::{Catalog, Feed, Gone};
 pub use changes::Changed;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credentials::{CredentialWrite, Password, ServiceToken};
@@ -57,7 +59,9 @@ pub use installs::{Install, InstallWrite, NewInstall};
 pub use machines::UnknownMachine;
 pub use open::{OpenError, Store};
 pub use outbox::PendingEffect;
-pub use reporter::{Order, OrderError, Outcome, Recognition, ReportError, Reporter};
+pub use reporter::{
+    Admission, By, Order, OrderError, Outcome, Recognition, Registration, ReportError, Reporter, Run, Windows,
+};
 pub use resource::{Batch, BatchError, ResourceWrite, Written};
 pub use sessions::Session;
 pub use trail::Trail;

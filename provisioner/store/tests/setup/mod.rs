@@ -8,8 +8,14 @@ pub(crate) mod engines;
 use cairn_contract::{
     Digest, HostId, ImageManifest, Inventory, Mac, Signed, Smbios, Timestamp, inventory::NicInfo,
 };
-use cairn_domain::{Host, HostSpec, Level, Note, State};
-use cairn_store::{Change, Image, Installer, InstallerStanding, Line, Store, Whose};
+use cairn_domain::{
+    Host, HostSpec, Level, Note, State,
+    audit::{Actor, ActorKind},
+    model::{Kind, Labels, Metadata, Namespace, Object, Spec, Uid},
+};
+use cairn_store::{
+    Batch, Change, Image, Installer, InstallerStanding, Line, ResourceWrite, Store, Trail, Whose,
+};
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
@@ -102,4 +108,28 @@ pub(crate) fn installer(version: &str, standing: InstallerStanding) -> Installer
         initrd: ek("initrd"),
         standing,
     }
+}
+
+pub(crate) fn alice() -> Actor {
+    Actor { kind: ActorKind::User, name: "alice".into(), origin: "[::1]:4711".into() }
+}
+
+/// Ordered by Alice.
+pub(crate) fn batch(writes: Vec<ResourceWrite>) -> Batch {
+    let trail = Trail::default();
+    Batch { actor: alice(), at: NOW, premise: None, writes, credentials: Vec::new(), trail }
+}
+
+pub(crate) fn resource(kind: Kind, namespace: &Namespace, name: &str, spec: serde_json::Value) -> Object {
+    let metadata = Metadata {
+        name: name.into(),
+        namespace: namespace.clone(),
+        uid: Uid(Uuid::new_v4()),
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        generation: 0,
+        resource_version: 0,
+        created: NOW,
+    };
+    Object { metadata, spec: Spec::parse(kind, spec).unwrap(), host: None }
 }
