@@ -15,10 +15,27 @@ impl Driver {
         fact: Fact,
         install: Option<NewInstall>,
     ) -> Result<Outcome, ReportError> {
+        if let (Subject::Host(id), None) = (&fact.subject, &install) {
+            return self.take_together(*id, fact).await;
+        }
         let _turn = self.turn.lock().await;
+        // Those that came before this one.
+        self.write_waiting().await;
+        self.try_fact_again(&fact, install.as_ref()).await
+    }
+
+    pub(crate) async fn try_again(&self, fact: &Fact) -> Result<Outcome, ReportError> {
+        self.try_fact_again(fact, None).await
+    }
+
+    async fn try_fact_again(
+        &self,
+        fact: &Fact,
+        install: Option<&NewInstall>,
+    ) -> Result<Outcome, ReportError> {
         let mut tries = 1;
         loop {
-            match self.try_fact(&fact, install.as_ref()).await {
+            match self.try_fact(fact, install).await {
                 Err(ReportError::Commit(CommitError::Stale | CommitError::EkTaken)) if tries < TRIES => {
                     tries += 1;
                 }

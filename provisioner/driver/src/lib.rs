@@ -15,12 +15,14 @@ mod draft;
 mod driver;
 mod execute;
 mod fact;
+mod leader;
 mod observed;
 mod order;
 mod outbox;
 mod proven;
 mod run;
 mod spec;
+mod together;
 
 pub use driver::Driver;
 pub use execute::{Execute, ExecuteError};

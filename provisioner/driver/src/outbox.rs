@@ -29,7 +29,9 @@ impl Driver {
                 () = self.committed.notified() => {}
                 _ = every.tick() => {}
             }
-            self.run_due_effects().await;
+            if self.leads() {
+                self.run_due_effects().await;
+            }
         }
     }
 

@@ -50,7 +50,7 @@ impl Driver {
     /// Nobody registered it: a claim rule says where it goes, or it waits for a person.
     async fn unknown(&self, claim: &Claim, fact: &Fact) -> Result<Host, ReportError> {
         let refused = matches!(fact.event, Some(Event::Refused(_)));
-        let place = self.store.catalog().read(|index| claim::place(index, claim)).filter(|_| !refused);
+        let place = claim::place(&self.catalog.index(), claim).filter(|_| !refused);
         let mut host = self.new_host(claim, State::Pending, self.now());
         if let Some(place) = &place {
             host.meta.project = place.project.clone();
@@ -82,7 +82,7 @@ impl Driver {
         let text = format!("claim rule {} let it in, at site {}", place.rule, place.site);
         draft.line(Some(Note::new(Level::Good, "host.claimed", text)), Some(word));
         let rule = Actor::system(format!("claim rule {}", place.rule));
-        draft.change.deeds.push(deed::of("accept", None, Some(draft.host()), &rule));
+        draft.change.trail.deeds.push(deed::of("accept", None, Some(draft.host()), &rule));
         self.save(draft).await
     }
 
@@ -146,10 +146,7 @@ impl Driver {
     /// The proposed name, or one that nobody can have yet.
     fn free_name(&self, claim: &Claim) -> String {
         let proposed = name::propose(&claim.inventory.smbios.serial, &claim.ek);
-        let taken = self
-            .store
-            .catalog()
-            .read(|index| index.of_kind(Kind::Host).any(|host| host.metadata.name == proposed));
+        let taken = self.catalog.index().of_kind(Kind::Host).any(|host| host.metadata.name == proposed);
         if taken { format!("host-{}", Uuid::new_v4().simple()) } else { proposed }
     }
 }

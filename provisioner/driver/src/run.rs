@@ -14,7 +14,12 @@ const BATCH: u32 = 100;
 impl Driver {
     /// Runs until `stop`; then writes the observations that wait. Effects that are not done run at the next start.
     pub async fn run(&self, stop: CancellationToken) {
-        tokio::join!(self.watch_deadlines(&stop), self.write_observed(&stop), self.run_effects(&stop));
+        tokio::join!(
+            self.lead(&stop),
+            self.watch_deadlines(&stop),
+            self.write_observed(&stop),
+            self.run_effects(&stop)
+        );
     }
 
     async fn watch_deadlines(&self, stop: &CancellationToken) {
@@ -25,6 +30,9 @@ impl Driver {
                 biased;
                 () = stop.cancelled() => return,
                 _ = every.tick() => {}
+            }
+            if !self.leads() {
+                continue;
             }
             if let Err(error) = self.tick().await {
                 tracing::error!(error = chain(&error), "cannot move hosts whose deadline passed");

@@ -22,7 +22,7 @@ use cairn_domain::{
     policy::TpmClass,
 };
 use cairn_evidence::{AkPublic, ek};
-use cairn_store::{Clock, Recognition, Reporter, Store};
+use cairn_store::{Catalog, Clock, Recognition, Reporter, Store};
 use rustls_pki_types::CertificateDer;
 
 use crate::{
@@ -54,6 +54,8 @@ pub struct Attestation {
     pub defaults: Arc<Defaults>,
     /// Records.
     pub store: Store,
+    /// All resources.
+    pub catalog: Catalog,
     /// The driver.
     pub reporter: Arc<dyn Reporter>,
     /// Time.
@@ -104,11 +106,10 @@ impl Attestation {
 
     /// What applies to the host that claims, or would where a claim rule puts it.
     fn policy_of(&self, claim: &Claim, known: Option<&Host>) -> HostPolicy {
-        self.store.catalog().read(|index| {
-            let placed = || claim::place(index, claim).map(|place| place.at);
-            let node = known.map(|host| host.id.into()).or_else(placed).unwrap_or(Uid::nil());
-            policies::effective(index, node, &self.defaults)
-        })
+        let index = self.catalog.index();
+        let placed = || claim::place(&index, claim).map(|place| place.at);
+        let node = known.map(|host| host.id.into()).or_else(placed).unwrap_or(Uid::nil());
+        policies::effective(&index, node, &self.defaults)
     }
 
     fn tell(&self, subject: Subject, event: Option<Event>, note: Note) {

@@ -8,7 +8,7 @@ use cairn_domain::{
     model::{Kind, Namespace, Uid},
     policies::Disturb,
 };
-use cairn_store::{By, CommitError, Line, Order, OrderError, Run, Whose, Windows};
+use cairn_store::{By, Change, CommitError, Line, Order, OrderError, Run, Whose, Windows};
 
 use crate::{
     Driver, deed,
@@ -64,7 +64,7 @@ impl Driver {
             return Err(OrderError::State { state: draft.host().state.word() });
         }
         draft.tell(Some(note), moved);
-        draft.change.deeds.push(deed::of(verb, Some(&before), Some(draft.host()), &by.actor));
+        draft.change.trail.deeds.push(deed::of(verb, Some(&before), Some(draft.host()), &by.actor));
         self.save_order(draft, by.run).await
     }
 
@@ -76,12 +76,14 @@ impl Driver {
         let at = self.now();
         let text = format!("an operator removed the host {}", host.spec.name);
         let note = Note::new(Level::Info, "host.removed", text);
-        let lines =
-            [Whose::Host(id), Whose::Site].map(|whose| Line { whose, at, note: note.clone(), state: None });
-        let mut effects = vec![Effect::Disconnect { host: id }];
-        effects.extend(install_of(&host.state).map(|install| Effect::VoidInstall { install }));
-        let deeds = [deed::of("delete", Some(&host), None, &by.actor)];
-        self.store.remove_host(&host, &lines, &effects, &deeds, at).await?;
+        let mut change = Change::remove(host.clone(), at);
+        change.lines = [Whose::Host(id), Whose::Site]
+            .map(|whose| Line { whose, at, note: note.clone(), state: None })
+            .into();
+        change.effects.push(Effect::Disconnect { host: id });
+        change.effects.extend(install_of(&host.state).map(|install| Effect::VoidInstall { install }));
+        change.trail.deeds.push(deed::of("delete", Some(&host), None, &by.actor));
+        self.store.commit(change).await?;
         self.committed.notify_one();
         Ok(host)
     }
@@ -97,10 +99,7 @@ impl Driver {
         name: &str,
         own: Option<HostId>,
     ) -> Result<(), OrderError> {
-        let taken = self
-            .store
-            .catalog()
-            .read(|index| index.named(Kind::Host, project, name).map(|host| host.metadata.uid));
+        let taken = self.catalog.index().named(Kind::Host, project, name).map(|host| host.metadata.uid);
         match taken {
             Some(other) if Some(other) != own.map(Uid::from) => Err(OrderError::NameTaken(name.to_owned())),
             Some(_) | None => Ok(()),
@@ -117,7 +116,9 @@ impl Driver {
             other => other.into(),
         })?;
         self.committed.notify_one();
-        // As it is stored: with its new versions.
-        self.found(id).await
+        // As it is stored, with its new versions; whoever asked may look for it in the index at once.
+        let host = self.found(id).await?;
+        self.catalog.reached(host.meta.resource_version).await;
+        Ok(host)
     }
 }

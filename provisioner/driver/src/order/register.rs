@@ -14,7 +14,7 @@ impl Driver {
         let Some((_, _, host)) = waiting.pop() else {
             self.check_name_free(&to.project, &to.spec.name, None)?;
             let mut draft = expect(to, self.now());
-            draft.change.deeds.push(deed::of("create", None, Some(draft.host()), &by.actor));
+            draft.change.trail.deeds.push(deed::of("create", None, Some(draft.host()), &by.actor));
             return self.save_order(draft, by.run).await;
         };
         if !waiting.is_empty() {
@@ -53,7 +53,7 @@ impl Driver {
         let mut draft = Draft::of(after, self.now());
         draft.touched = true;
         draft.line(Some(told_of_update(&host, draft.host())), None);
-        draft.change.deeds.push(deed::of("update", Some(&host), Some(draft.host()), &by.actor));
+        draft.change.trail.deeds.push(deed::of("update", Some(&host), Some(draft.host()), &by.actor));
         self.save_order(draft, by.run).await
     }
 
@@ -78,15 +78,11 @@ impl Driver {
     }
 }
 
-/// `host` with everything that people say of it anew; its generation grows if that differs.
+/// `host` with everything that people say of it anew.
 fn registered(host: Host, to: Registration) -> Host {
     let Registration { spec, project, site, labels, annotations, settings } = to;
-    let meta = HostMeta { project, site, labels, annotations, settings, ..host.meta.clone() };
-    let mut after = Host { spec, meta, ..host.clone() };
-    if after != host {
-        after.meta.generation = after.meta.generation.saturating_add(1);
-    }
-    after
+    let meta = HostMeta { project, site, labels, annotations, settings, ..host.meta };
+    Host { spec, meta, ..host }
 }
 
 fn told_of_update(before: &Host, after: &Host) -> Note {
