@@ -3,10 +3,14 @@
 //!
 //! Not `cargo test`: it starts servers and takes minutes.
 
+mod bench;
 mod child;
 mod guide;
+mod http;
+mod schema;
+mod site;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -29,9 +33,24 @@ enum Verb {
         /// Chapters, by the beginning of their file's name; none: all
         chapters: Vec<String>,
     },
+    /// Tests the API by its OpenAPI document, with schemathesis
+    Schema,
+    /// Measures the API with 10,000 hosts behind it
+    Bench {
+        /// Write all figures here as well
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Fewer hosts, requests and watchers; the same targets
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 fn main() -> ExitCode {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("error: the TLS provider was installed twice");
+        return ExitCode::FAILURE;
+    }
     match run(Arguments::parse().verb) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -47,6 +66,15 @@ fn run(verb: Verb) -> Result<bool> {
         Verb::Guide { bless, chapters } => {
             let after = if bless { guide::Outcome::Bless } else { guide::Outcome::Compare };
             guide::run(&root()?, &cairn()?, &chapters, after)
+        }
+        Verb::Schema => {
+            let python =
+                std::env::var_os("CAIRN_PYTHON").context("CAIRN_PYTHON is not set: use cargo xtask")?;
+            schema::run(&cairn()?, Path::new(&python), &root()?.join("tests/api/schemathesis.toml"))
+        }
+        Verb::Bench { json, quick } => {
+            let scale = if quick { bench::Scale::QUICK } else { bench::Scale::FULL };
+            bench::run(&cairn()?, scale, json.as_deref())
         }
     }
 }

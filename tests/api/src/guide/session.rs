@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -19,6 +19,7 @@ use super::document::Exchange;
 use super::pattern::{self, Names};
 use super::script::Line;
 use crate::child::{Process, leashed};
+use crate::site::free_port;
 
 /// For one command.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -209,12 +210,6 @@ fn ending(status: ExitStatus, said: &str) -> String {
     let before = if said.is_empty() || said.ends_with('\n') { "" } else { "\n" };
     let code = status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}"));
     format!("{before}[{code}]\n")
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("loopback has no free port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]
