@@ -66,9 +66,18 @@ impl Workshop {
     }
 
     /// The tests of API and guide, told which provisioner they are about.
-    pub(crate) fn api_tests(&self, cairn: &Path) -> Result<Program> {
+    pub(crate) fn api_tests(&self) -> Result<Program> {
+        let cairn = self.provisioner_for_tests()?;
         self.cargo("build").args(["--quiet", "-p", "cairn-api-tests"]).run()?;
         let program = self.existing(self.target().join("debug/cairn-api"))?;
+        Ok(Program::new(program).env("CAIRN_BIN", cairn))
+    }
+
+    /// The same program to measure the provisioner with: both as they are shipped.
+    pub(crate) fn api_bench(&self) -> Result<Program> {
+        let cairn = self.provisioner()?;
+        self.cargo("build").args(["--release", "-p", "cairn-api-tests"]).run()?;
+        let program = self.existing(self.target().join("release/cairn-api"))?;
         Ok(Program::new(program).env("CAIRN_BIN", cairn))
     }
 

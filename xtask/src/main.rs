@@ -62,6 +62,11 @@ enum Task {
     },
     /// Check layers, sizes, module docs, inherited lints, dependencies and links
     Tidy,
+    /// Test the API by its OpenAPI document, with schemathesis
+    Schema {
+        #[command(flatten)]
+        host: HostArgs,
+    },
     /// Virtual hosts: up, boot, console, down
     #[command(disable_help_flag = true)]
     Lab(Passed),
@@ -82,6 +87,17 @@ enum Bench {
         /// Print only JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        host: HostArgs,
+    },
+    /// The API with 10,000 hosts behind it; fails when a target is missed
+    Api {
+        /// Write all figures as JSON, too
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Fewer hosts, requests and watchers; the same targets
+        #[arg(long)]
+        quick: bool,
         #[command(flatten)]
         host: HostArgs,
     },
@@ -138,8 +154,12 @@ fn run(task: Task) -> Result<()> {
         Task::Test { host, .. } => suite::all(&workshop, host.install()),
         Task::Ci => suite::all(&workshop, Install::Missing),
         Task::Guide { bless, chapters } => {
-            let guide = workshop.api_tests(&workshop.provisioner_for_tests()?)?.arg("guide").args(chapters);
+            let guide = workshop.api_tests()?.arg("guide").args(chapters);
             if bless { guide.arg("--bless").run() } else { guide.run() }
+        }
+        Task::Schema { host } => {
+            host_tools::ensure(Purpose::Sources, host.install())?;
+            suite::schema(&workshop)
         }
         Task::Tidy => tidy::run(workshop.root()),
         Task::Lab(passed) => lab(&workshop, &passed.args),
@@ -148,6 +168,14 @@ fn run(task: Task) -> Result<()> {
             host_tools::ensure(Purpose::Lab, host.install())?;
             let bench = workshop.everything()?.scenarios("bench");
             if json { bench.arg("--json").run() } else { bench.run() }
+        }
+        Task::Bench { what: Bench::Api { json, quick, host } } => {
+            host_tools::ensure(Purpose::Sources, host.install())?;
+            let mut bench = workshop.api_bench()?.arg("bench");
+            if let Some(file) = json {
+                bench = bench.arg("--json").arg(file);
+            }
+            if quick { bench.arg("--quick").run() } else { bench.run() }
         }
     }
 }

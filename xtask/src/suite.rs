@@ -122,6 +122,12 @@ fn unit_tests(workshop: &Workshop, install: Install) -> Result<()> {
     workshop.cargo("test").arg("--workspace").env("PATH", path).run()
 }
 
+/// schemathesis against the served OpenAPI document.
+pub(crate) fn schema(workshop: &Workshop) -> Result<()> {
+    let python = interpreters::python(&workshop.python_requirements())?;
+    workshop.api_tests()?.arg("schema").env("CAIRN_PYTHON", python).run()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
