@@ -9,6 +9,7 @@ mod lists;
 mod memory;
 mod random;
 mod relabel;
+mod reports;
 mod watchers;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use crate::http::Dialer;
 use crate::site::{Database, Site};
 use figure::{Figure, Target};
+use reports::Agents;
 use watchers::Watchers;
 
 /// How much is loaded and asked.
@@ -30,13 +32,19 @@ pub(crate) struct Scale {
     sites: usize,
     requests: usize,
     watchers: usize,
+    /// Hosts that report at once.
+    agents: usize,
+    /// For so long.
+    seconds: u64,
 }
 
 impl Scale {
     /// What the targets are about.
-    pub(crate) const FULL: Self = Self { hosts: 10_000, sites: 1_000, requests: 1_000, watchers: 1_000 };
+    pub(crate) const FULL: Self =
+        Self { hosts: 10_000, sites: 1_000, requests: 1_000, watchers: 1_000, agents: 1_000, seconds: 10 };
     /// A look, with the same targets.
-    pub(crate) const QUICK: Self = Self { hosts: 2_000, sites: 200, requests: 200, watchers: 200 };
+    pub(crate) const QUICK: Self =
+        Self { hosts: 2_000, sites: 200, requests: 200, watchers: 200, agents: 500, seconds: 3 };
 }
 
 /// All that was measured.
@@ -53,14 +61,14 @@ struct Results {
 pub(crate) fn run(cairn: &Path, scale: Scale, json: Option<&Path>) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     eprintln!("{} hosts in {} sites, on SQLite", scale.hosts, scale.sites);
-    let site = Site::start(cairn, &Database::Sqlite)?;
-    let figures = runtime.block_on(with_fleet(&site, &scale))?;
+    let mut site = Site::start(cairn, &Database::Sqlite)?;
+    let figures = runtime.block_on(on_sqlite(&mut site, &scale))?;
     drop(site);
     eprintln!("the same on PostgreSQL, for information");
     let server = Postgres::start().context("no PostgreSQL")?;
     let url = runtime.block_on(server.database())?;
     let site = Site::start(cairn, &Database::Postgres(url))?;
-    let postgres = runtime.block_on(with_fleet(&site, &scale))?.into_iter().map(untargeted).collect();
+    let postgres = runtime.block_on(on_postgres(&site, &scale))?;
     drop(site);
     let missed = figures.iter().filter(|figure| figure.met == Some(false)).count();
     eprintln!("{missed} targets missed");
@@ -72,19 +80,39 @@ pub(crate) fn run(cairn: &Path, scale: Scale, json: Option<&Path>) -> Result<boo
     Ok(missed == 0)
 }
 
-async fn with_fleet(site: &Site, scale: &Scale) -> Result<Vec<Figure>> {
+/// Everything. The server is started anew after loading: hosts are made to run behind its back.
+async fn on_sqlite(site: &mut Site, scale: &Scale) -> Result<Vec<Figure>> {
     let dialer = Dialer::new(site.address(), &site.ca(), site.token())?;
-    let since = Instant::now();
-    fleet::load(&dialer, scale).await.context("cannot load the fleet")?;
-    let loaded = since.elapsed().as_secs_f64();
-    let mut figures = told(vec![Figure::new("fleet loaded through the API", loaded, "s", Target::None)]);
+    let mut figures = told(vec![load(&dialer, scale).await?]);
+    site.stop();
+    let hosts = reports::enrol(site).await?;
+    site.serve()?;
     figures.extend(told(lists::measure(&dialer, scale).await?));
     figures.extend(told(relabel::measure(&dialer, scale).await?));
     let mut watchers = Watchers::connect(&dialer, scale).await?;
     figures.extend(told(watchers.measure(&dialer, scale).await?));
+    let agents = Agents::connect(site, &hosts, scale).await?;
     figures.extend(told(memory::measure(site.pid()?)?));
+    // What a thousand consoles would see of each report is not what is asked here.
     drop(watchers);
+    figures.extend(told(agents.measure(scale).await?));
     Ok(figures)
+}
+
+async fn on_postgres(site: &Site, scale: &Scale) -> Result<Vec<Figure>> {
+    let dialer = Dialer::new(site.address(), &site.ca(), site.token())?;
+    let mut figures = vec![load(&dialer, scale).await?];
+    figures.extend(lists::measure(&dialer, scale).await?);
+    figures.extend(relabel::measure(&dialer, scale).await?);
+    let mut watchers = Watchers::connect(&dialer, scale).await?;
+    figures.extend(watchers.measure(&dialer, scale).await?);
+    Ok(told(figures.into_iter().map(untargeted).collect()))
+}
+
+async fn load(dialer: &Dialer, scale: &Scale) -> Result<Figure> {
+    let since = Instant::now();
+    fleet::load(dialer, scale).await.context("cannot load the fleet")?;
+    Ok(Figure::new("fleet loaded through the API", since.elapsed().as_secs_f64(), "s", Target::None))
 }
 
 /// Shows figures as they come.
