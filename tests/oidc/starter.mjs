@@ -60,6 +60,10 @@ const faults = {
   party: (_, claims) => sign({ ...claims, azp: 'another-client' }),
   issuer: (_, claims) => sign({ ...claims, iss: 'https://issuer.example.test' }),
   at_hash: (_, claims) => sign({ ...claims, at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' }),
+  access_token: (_, { at_hash, ...claims }, body) => {
+    body.access_token = 'a\nb';
+    return sign(claims);
+  },
   foreign_key: (_, claims) => sign(claims, { key: foreign }),
   // The classic: the client's secret as HMAC key.
   hmac: (_, claims) => sign(claims, { key: new TextEncoder().encode(client_secret), alg: 'HS256' }),
@@ -94,7 +98,7 @@ async function spoil(ctx, next) {
   await next();
   if (!ctx.body?.id_token) return undefined;
   state.fault = undefined;
-  ctx.body.id_token = await faults[fault](ctx.body.id_token, jose.decodeJwt(ctx.body.id_token));
+  ctx.body.id_token = await faults[fault](ctx.body.id_token, jose.decodeJwt(ctx.body.id_token), ctx.body);
   return undefined;
 }
 

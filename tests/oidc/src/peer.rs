@@ -53,6 +53,8 @@ pub enum Fault {
     Issuer,
     /// Belongs to another access token.
     AtHash,
+    /// Comes with an access token that has a line break.
+    AccessToken,
     /// Is signed by a key that nobody published.
     ForeignKey,
     /// Is an HMAC under the client's secret.
@@ -181,6 +183,7 @@ impl Fault {
             Self::Party => "party",
             Self::Issuer => "issuer",
             Self::AtHash => "at_hash",
+            Self::AccessToken => "access_token",
             Self::ForeignKey => "foreign_key",
             Self::Hmac => "hmac",
             Self::Unsigned => "unsigned",

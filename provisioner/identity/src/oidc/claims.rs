@@ -33,7 +33,9 @@ pub enum PersonError {
     )]
     NoName(String),
     /// A text cannot be a name.
-    #[error("the claim {0} is empty, longer than 256 characters or has control characters")]
+    #[error(
+        "the claim {0} is empty, longer than 256 characters, or has control characters or blanks at an end"
+    )]
     Text(String),
     /// Groups are something else.
     #[error("the claim {0} is not a list of texts; set oidc.groups_claim")]
@@ -127,8 +129,9 @@ impl Claims {
 }
 
 fn text(claim: &str, value: &Value, longest: usize) -> Result<String, PersonError> {
-    let fits =
-        |s: &&str| !s.trim().is_empty() && s.chars().count() <= longest && !s.chars().any(char::is_control);
+    let fits = |s: &&str| {
+        !s.is_empty() && s.trim() == *s && s.chars().count() <= longest && !s.chars().any(char::is_control)
+    };
     value.as_str().filter(fits).map(str::to_owned).ok_or_else(|| PersonError::Text(claim.to_owned()))
 }
 
@@ -159,6 +162,18 @@ mod tests {
         assert_eq!(name("username_claim = \"upn\"", all.clone()).unwrap(), "u");
         assert_eq!(name("username_claim = \"email\"", all.clone()).unwrap(), "a@b.test");
         assert_eq!(name("username_claim = \"x\"", all).unwrap_err(), PersonError::NoName("x".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_on_a_screen_is_no_name() {
+        for bad in ["", " ", "ann ", "\tann", "a\u{0}b", &"x".repeat(257)] {
+            let refused = name("", json!({"sub": "1", "preferred_username": bad}));
+            assert_eq!(refused, Err(PersonError::Text("preferred_username".to_owned())), "{bad:?}");
+        }
+        assert!(
+            matches!(name("", json!({"preferred_username": "ann"})), Err(PersonError::Text(_))),
+            "no subject"
+        );
     }
 
     #[test]

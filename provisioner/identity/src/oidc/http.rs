@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use super::config::{SetupError, is_loopback_http};
 
 const LARGEST_ANSWER: usize = 512 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE_OF_ONE: Duration = Duration::from_secs(3);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +63,7 @@ pub enum HttpError {
         why: String,
     },
     /// Too slow.
-    #[error("{0} did not answer within 10 seconds")]
+    #[error("{0} did not answer in time")]
     Slow(String),
 }
 
@@ -69,6 +71,8 @@ pub enum HttpError {
 pub(super) struct Http {
     /// None when the issuer is on loopback without TLS.
     tls: Option<TlsConnector>,
+    /// For a whole question.
+    patience: Duration,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -78,26 +82,27 @@ impl Http {
     /// For the issuer at `issuer`, with `ca_file` besides the system's certificates.
     pub(super) fn new(issuer: &Url, ca_file: Option<&Path>) -> Result<Self, SetupError> {
         if is_loopback_http(issuer) {
-            return Ok(Self { tls: None });
+            return Ok(Self { tls: None, patience: PATIENCE });
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.map_err(SetupError::Tls)?.with_root_certificates(roots(ca_file)?);
-        Ok(Self { tls: Some(TlsConnector::from(Arc::new(config.with_no_client_auth()))) })
+        let tls = TlsConnector::from(Arc::new(config.with_no_client_auth()));
+        Ok(Self { tls: Some(tls), patience: PATIENCE })
     }
 
     /// Whether an address that the issuer names may be asked or shown: as safe as the issuer's own.
     pub(super) fn may_use(&self, url: &Url) -> bool {
-        match self.tls {
-            Some(_) => url.scheme() == "https",
-            None => url.scheme() == "https" || is_loopback_http(url),
-        }
+        let nobody = url.username().is_empty() && url.password().is_none();
+        nobody && (url.scheme() == "https" || self.tls.is_none() && is_loopback_http(url))
     }
 
     /// One request. A redirect is an answer like others.
     pub(super) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        timeout(PATIENCE, self.exchange(request, &host)).await.unwrap_or_else(|_| Err(HttpError::Slow(host)))
+        timeout(self.patience, self.exchange(request, &host))
+            .await
+            .unwrap_or_else(|_| Err(HttpError::Slow(host)))
     }
 
     async fn exchange(&self, request: HttpRequest, host: &str) -> Result<HttpResponse, HttpError> {
@@ -130,12 +135,25 @@ impl Http {
         if plain && !addresses.iter().all(|a| a.ip().is_loopback()) {
             return Err(HttpError::Address(url.to_string()));
         }
-        let tcp = TcpStream::connect(addresses.as_slice()).await.map_err(failed)?;
+        let tcp = first_of(&addresses).await.map_err(failed)?;
         let Some(tls) = self.tls.as_ref().filter(|_| !plain) else { return Ok(Box::new(tcp)) };
         let name = ServerName::try_from(bare.to_owned());
         let name = name.map_err(|_| HttpError::Address(url.to_string()))?;
         Ok(Box::new(tls.connect(name, tcp).await.map_err(failed)?))
     }
+}
+
+/// Each address gets its time, so that one which swallows packets (IPv6 at many sites) does not take all.
+async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match timeout(PATIENCE_OF_ONE, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer"),
+        }
+    }
+    Err(last)
 }
 
 impl std::fmt::Debug for Http {
@@ -194,4 +212,57 @@ pub(super) fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http(issuer: &str) -> Http {
+        Http::new(&Url::parse(issuer).unwrap(), None).unwrap()
+    }
+
+    async fn asked(http: &Http, url: &str) -> HttpError {
+        http.ask(Request::get(url).body(Vec::new()).unwrap()).await.unwrap_err()
+    }
+
+    #[test]
+    fn plain_http_is_used_on_loopback_only_and_by_an_issuer_there_only() {
+        let (local, far) = (http("http://127.0.0.1:1"), Http { tls: Some(no_roots()), patience: PATIENCE });
+        let may = |http: &Http, url: &str| http.may_use(&Url::parse(url).unwrap());
+        assert!(may(&local, "http://[::1]:2/x") && may(&local, "https://a.test/"));
+        assert!(!may(&local, "http://192.0.2.1/") && !may(&local, "http://u:p@127.0.0.1/"));
+        assert!(
+            may(&far, "https://a.test/")
+                && !may(&far, "http://127.0.0.1/")
+                && !may(&far, "file:///etc/passwd")
+        );
+    }
+
+    #[tokio::test]
+    async fn other_addresses_are_not_even_tried() {
+        let local = http("http://127.0.0.1:1");
+        for url in ["http://192.0.2.1/", "http://user@127.0.0.1/", "ftp://127.0.0.1/"] {
+            assert!(matches!(asked(&local, url).await, HttpError::Address(_)), "{url}");
+        }
+        let far = Http { tls: Some(no_roots()), patience: PATIENCE };
+        assert!(matches!(asked(&far, "http://127.0.0.1/").await, HttpError::Address(_)));
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_says_nothing_is_left() {
+        let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", mute.local_addr().unwrap());
+        let hasty = Http { tls: None, patience: Duration::from_millis(20) };
+        assert!(matches!(asked(&hasty, &url).await, HttpError::Slow(_)));
+    }
+
+    fn no_roots() -> TlsConnector {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        TlsConnector::from(Arc::new(
+            config.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        ))
+    }
 }

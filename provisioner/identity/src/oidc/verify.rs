@@ -186,6 +186,10 @@ impl Provider {
         let failed = |why: &str| FinishError::UserInfo(why.to_owned());
         let subject = claims.0.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
         let token = AccessToken::new(tokens.access_token.expose().to_owned());
+        // Else it cannot be sent as a header (RFC 6749, A.12: VSCHAR).
+        if !tokens.access_token.expose().bytes().all(|b| (0x20..0x7f).contains(&b)) {
+            return Err(failed("its access token has strange characters"));
+        }
         let request = known.client.user_info(token, Some(SubjectIdentifier::new(subject)));
         let request = request.map_err(|_| failed("it has no address for that"))?;
         let answer: Result<UserInfoClaims<Others, CoreGenderClaim>, _> =

@@ -132,6 +132,14 @@ async fn a_token_with_anything_wrong_is_refused() {
 }
 
 #[tokio::test]
+async fn an_access_token_that_cannot_be_sent_is_refused() {
+    let mut site = site("");
+    site.peer.fault_once(Fault::AccessToken).unwrap();
+    let error = site.log_in("alice").await.unwrap_err();
+    assert!(matches!(&error, FinishError::UserInfo(why) if why.contains("strange characters")), "{error:?}");
+}
+
+#[tokio::test]
 async fn an_answer_that_is_huge_or_a_redirect_is_refused() {
     let mut site = site("");
     for (fault, wanted) in [(Fault::Huge, "length limit exceeded"), (Fault::Redirect, "303 See Other")] {
