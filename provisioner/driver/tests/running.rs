@@ -7,11 +7,11 @@ mod story;
 use std::{sync::Arc, time::Duration};
 
 use cairn_contract::InstallId;
-use cairn_domain::{Effect, Event, Fact, HostSpec, Level, Note, Policy, State, Subject, fact::Claim};
+use cairn_domain::{Effect, Event, Fact, HostSpec, Level, Note, State, Subject, fact::Claim};
 use cairn_driver::{Driver, Execute, ExecuteError};
-use cairn_store::{Change, Clock as _, NewInstall, Order, Reporter as _, Store};
+use cairn_store::{Change, Clock as _, NewInstall, Order, Reporter as _, Store, Windows};
 use futures_util::future::BoxFuture;
-use story::{Site, ek, inventory, mac};
+use story::{Site, by, ek, inventory, mac};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ async fn while_running<T>(driver: &Driver, done: impl Future<Output = T>) -> T {
 /// A registered host whose installation is void: one effect is committed.
 async fn leave_an_effect(site: &Site) {
     let spec = HostSpec { name: "a".into(), serial: Some("S1".into()), ..HostSpec::default() };
-    let host = site.driver.order(Order::Register(spec)).await.unwrap();
+    let host = site.driver.order(Order::Register(Box::new(spec.into())), by()).await.unwrap();
     let claim = Claim { ek: ek("E1"), boot_mac: mac("1"), inventory: inventory("S1", mac("1")), class: None };
     let fact = Fact {
         subject: Subject::Proven(Box::new(claim)),
@@ -40,7 +40,7 @@ async fn leave_an_effect(site: &Site) {
     };
     let install = NewInstall { token_sha256: ek("token"), image: "tiny".into(), version: 7 };
     site.driver.report_install(fact, install).await.unwrap();
-    site.driver.order(Order::Reinstall(host.id)).await.unwrap();
+    site.driver.order(Order::Reinstall { id: host.id, windows: Windows::Respect }, by()).await.unwrap();
     let row = site.store.install(INSTALL).await.unwrap().unwrap();
     assert!(row.voided.is_some(), "void with the commit, before any effect runs");
 }
@@ -49,8 +49,7 @@ async fn leave_an_effect(site: &Site) {
 async fn an_effect_that_was_committed_before_a_crash_runs_after_it() {
     let site = Site::new().await;
     leave_an_effect(&site).await;
-    let Site { dir, store, driver, .. } = site;
-    drop((store, driver));
+    let dir = site.close().await;
 
     let site = Site::in_dir(dir).await;
     while_running(&site.driver, async {
@@ -81,8 +80,12 @@ async fn an_effect_that_a_crash_cut_off_runs_again() {
     let site = Site::new().await;
     leave_an_effect(&site).await;
     let stuck = Arc::new(Stuck::default());
-    let driver =
-        Driver::new(site.store.clone(), Arc::new(Policy::default()), site.clock.clone(), stuck.clone());
+    let driver = Driver::new(
+        (site.store.clone(), site.catalog.clone()),
+        Arc::default(),
+        site.clock.clone(),
+        stuck.clone(),
+    );
     tokio::select! {
         () = driver.run_due_effects() => panic!("it cannot end"),
         () = stuck.0.notified() => {}
@@ -96,7 +99,7 @@ async fn an_effect_that_a_crash_cut_off_runs_again() {
 async fn observations_are_written_in_order_and_repeated_knocks_count_once() {
     let site = Site::new().await;
     let spec = HostSpec { name: "a".into(), macs: vec![mac("1")], ..HostSpec::default() };
-    let host = site.driver.order(Order::Register(spec)).await.unwrap();
+    let host = site.driver.order(Order::Register(Box::new(spec.into())), by()).await.unwrap();
     let observe = |m: &str, event, text: String| {
         let subject = Subject::Machine { mac: mac(m), uuid: None };
         site.driver.observe(Fact { subject, event, note: Some(Note::new(Level::Info, "dhcp", text)) });
@@ -142,7 +145,7 @@ async fn too_many_observations_are_dropped_counted_and_told() {
 async fn a_deadline_passes_without_anybody_asking() {
     let site = Site::new().await;
     let spec = HostSpec { name: "a".into(), serial: Some("S1".into()), ..HostSpec::default() };
-    let mut host = site.driver.order(Order::Register(spec)).await.unwrap();
+    let mut host = site.driver.order(Order::Register(Box::new(spec.into())), by()).await.unwrap();
     host.state = State::Running { until: site.clock.now().after_seconds(5) };
     site.store.commit(Change::update(host.clone(), site.clock.now())).await.unwrap();
     site.clock.advance(5);
@@ -156,7 +159,7 @@ async fn a_deadline_passes_without_anybody_asking() {
 async fn many_facts_at_once_all_count() {
     let site = Site::new().await;
     let spec = HostSpec { name: "a".into(), serial: Some("S1".into()), ..HostSpec::default() };
-    let id = site.driver.order(Order::Register(spec)).await.unwrap().id;
+    let id = site.driver.order(Order::Register(Box::new(spec.into())), by()).await.unwrap().id;
     let facts = (0..50).map(|i| {
         let note = Some(Note::new(Level::Info, "x", format!("fact {i}")));
         site.driver.report(Fact { subject: Subject::Host(id), event: Some(Event::Knocked), note })
@@ -179,7 +182,7 @@ async fn an_installation_is_recorded_with_its_step_and_not_without() {
     let install = NewInstall { token_sha256: ek("token"), image: "tiny".into(), version: 7 };
     let pending = site.driver.report_install(fact.clone(), install.clone()).await.unwrap().host.unwrap();
     assert_eq!((pending.state, site.store.install(INSTALL).await.unwrap()), (State::Pending, None));
-    site.driver.order(Order::Accept { id: pending.id, name: None }).await.unwrap();
+    site.driver.order(Order::Accept { id: pending.id, admission: Box::default() }, by()).await.unwrap();
     let host = site.driver.report_install(fact, install).await.unwrap().host.unwrap();
     assert!(matches!(host.state, State::Installing { install: INSTALL, attempt: 1, .. }));
     let row = site.store.install_by_token(&ek("token")).await.unwrap().unwrap();
@@ -201,5 +204,5 @@ async fn nothing_is_written_when_the_store_is_gone() {
     let fact = Fact { subject: Subject::Site, event: None, note: Some(Note::new(Level::Info, "x", "y")) };
     assert!(site.driver.report(fact).await.is_err());
     let spec = HostSpec { name: "a".into(), serial: Some("S1".into()), ..HostSpec::default() };
-    assert!(site.driver.order(Order::Register(spec)).await.is_err());
+    assert!(site.driver.order(Order::Register(Box::new(spec.into())), by()).await.is_err());
 }

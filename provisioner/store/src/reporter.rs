@@ -6,6 +6,7 @@ use cairn_contract::{HostId, Timestamp};
 use cairn_domain::{
     Fact, Host, HostSpec,
     audit::Actor,
+    host::HostMeta,
     model::{Labels, Namespace, Settings},
 };
 use futures_util::future::BoxFuture;
@@ -104,6 +105,14 @@ pub struct Registration {
     pub annotations: Labels,
     /// Settings of its own.
     pub settings: Settings,
+}
+
+/// In the project `default.default`, with nothing beside the spec.
+impl From<HostSpec> for Registration {
+    fn from(spec: HostSpec) -> Self {
+        let HostMeta { project, site, labels, annotations, settings, .. } = HostMeta::default();
+        Self { spec, project, site, labels, annotations, settings }
+    }
 }
 
 /// What a waiting machine becomes when it is let in; what is absent stays.

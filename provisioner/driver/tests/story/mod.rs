@@ -21,11 +21,16 @@ use cairn_contract::{
     Digest, HostId, InstallId, Inventory, Mac, Smbios, Timestamp, inventory::NicInfo, report::FailureKind,
 };
 use cairn_domain::{
-    Effect, Event, Fact, HostSpec, Level, Note, Policy, Subject, Why, fact::Claim, timeline::Entry,
+    Effect, Event, Fact, HostSpec, Level, Note, Subject, Why, audit::Actor, fact::Claim, policies::Defaults,
+    timeline::Entry,
 };
 use cairn_driver::{Driver, Execute, ExecuteError};
-use cairn_store::{ManualClock, NewInstall, Order, OrderError, Reporter as _, Store};
+use cairn_store::{
+    Admission, By, Catalog, ManualClock, NewInstall, Order, OrderError, Reporter as _, Run, Store, Windows,
+};
 use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Runs effects by writing them down; fails while told to.
@@ -51,10 +56,12 @@ impl Execute for Recorder {
 
 pub(crate) struct Site {
     pub(crate) store: Store,
+    pub(crate) catalog: Catalog,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) driver: Arc<Driver>,
     pub(crate) dir: tempfile::TempDir,
+    following: JoinSet<()>,
 }
 
 impl Site {
@@ -66,9 +73,20 @@ impl Site {
         let store = Store::open(dir.path()).await.unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp(1_800_000_000_000)));
         let recorder = Arc::new(Recorder::default());
-        let policy = Arc::new(Policy::default());
-        let driver = Arc::new(Driver::new(store.clone(), policy, clock.clone(), recorder.clone()));
-        Self { store, clock, recorder, driver, dir }
+        let catalog = Catalog::load(store.clone()).await.unwrap();
+        let mut following = JoinSet::new();
+        let follower = catalog.clone();
+        following.spawn(async move { follower.follow(CancellationToken::new()).await });
+        let (defaults, parts) = (Arc::new(Defaults::default()), (store.clone(), catalog.clone()));
+        let driver = Arc::new(Driver::new(parts, defaults, clock.clone(), recorder.clone()));
+        Self { store, catalog, clock, recorder, driver, dir, following }
+    }
+
+    /// Ends as a process does; what it wrote stays.
+    pub(crate) async fn close(self) -> tempfile::TempDir {
+        let Self { dir, mut following, .. } = self;
+        following.shutdown().await;
+        dir
     }
 
     pub(crate) async fn id(&self, name: &str) -> HostId {
@@ -76,6 +94,11 @@ impl Site {
         let found = hosts.iter().find(|h| h.spec.name.starts_with(name));
         found.unwrap_or_else(|| panic!("no host {name}")).id
     }
+}
+
+/// An operator, in earnest.
+pub(crate) fn by() -> By {
+    By { actor: Actor::system("a test"), run: Run::Commit }
 }
 
 /// Tells the story and compares.
@@ -123,14 +146,20 @@ async fn run(site: &Site, command: &str) -> Vec<String> {
                 ek: of("ek").map(|e| ek(&e)),
                 ..HostSpec::default()
             };
-            order(site, Order::Register(spec)).await
+            order(site, Order::Register(Box::new(spec.into()))).await
         }
-        ["accept", name] => order(site, Order::Accept { id: site.id(name).await, name: None }).await,
+        ["accept", name] => {
+            order(site, Order::Accept { id: site.id(name).await, admission: Box::default() }).await
+        }
         ["accept", name, new] => {
-            order(site, Order::Accept { id: site.id(name).await, name: Some((*new).into()) }).await
+            let admission = Admission { name: Some((*new).into()), ..Admission::default() };
+            order(site, Order::Accept { id: site.id(name).await, admission: Box::new(admission) }).await
         }
         ["retry", name] => order(site, Order::Retry(site.id(name).await)).await,
-        ["reinstall", name] => order(site, Order::Reinstall(site.id(name).await)).await,
+        ["reinstall", name] => {
+            order(site, Order::Reinstall { id: site.id(name).await, windows: Windows::Respect }).await
+        }
+        ["deauthorise", name] => order(site, Order::Deauthorise(site.id(name).await)).await,
         ["remove", name] => order(site, Order::Remove(site.id(name).await)).await,
         ["knock" | "wire" | "prove" | "host", ..] => fact(site, &words).await,
         ["effects"] => {
@@ -176,7 +205,7 @@ async fn fact(site: &Site, words: &[&str]) -> Vec<String> {
         ["prove", e, rest @ ..] => {
             let boot_mac = of("mac").map_or(Mac([2; 6]), |m| mac(&m));
             let claim = Claim {
-        class: None,
+                class: None,
                 ek: ek(e),
                 boot_mac,
                 inventory: inventory(&of("serial").unwrap_or_default(), boot_mac),
@@ -206,7 +235,7 @@ fn lines(entries: Vec<Entry>) -> Vec<String> {
 }
 
 async fn order(site: &Site, order: Order) -> Vec<String> {
-    vec![match site.driver.order(order).await {
+    vec![match site.driver.order(order, by()).await {
         Ok(host) => format!("{} {}", host.spec.name, host.state.word()),
         Err(error @ OrderError::Name { .. }) => {
             format!("refused: {error}: {}", std::error::Error::source(&error).unwrap())
