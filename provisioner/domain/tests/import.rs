@@ -211,6 +211,7 @@ fn a_file_that_is_no_list_is_refused() {
         (" \n,,\n", "the file is empty: its first line names the columns, such as name,serial,site"),
         ("\"serial\nx", "the first line cannot be read: it names the columns, such as name,serial,site"),
         ("name,serail\n", "there is no column \"serail\"; did you mean serial?"),
+        ("Serial,UUID,OSProfil\n", "there is no column \"OSProfil\"; did you mean OSProfile?"),
         ("name,colour,serial\n", "there is no column \"colour\""),
         ("Serial,OSProfil,Secure\n", "there is no column \"OSProfil\"; did you mean OSProfile?"),
         ("Serial,OSProfile,labels\n", "there is no column \"labels\""),

@@ -188,10 +188,12 @@ fn form(titles: &[String]) -> Form {
     if titles.iter().any(foreign) { Form::Emf } else { Form::Cairn }
 }
 
+/// A slip may be in the only column that tells the forms apart: the other form's columns are looked at too.
 fn unknown(form: Form, title: &str) -> ImportError {
-    let known: Vec<&str> = form.columns().iter().map(|(name, _)| *name).collect();
-    ImportError::UnknownColumn {
-        column: title.chars().take(SHOWN).collect(),
-        nearest: nearest(title, &known),
-    }
+    let near = |form: Form| {
+        let known: Vec<&str> = form.columns().iter().map(|(name, _)| *name).collect();
+        nearest(title, &known)
+    };
+    let nearest = near(form).or_else(|| near(Form::Emf));
+    ImportError::UnknownColumn { column: title.chars().take(SHOWN).collect(), nearest }
 }
