@@ -75,6 +75,10 @@ impl Blobs {
         path(&self.root, digest)
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Removes it; readers that have it open go on. Safe to repeat.
     pub fn delete(&self, digest: &Digest) -> Result<(), BlobError> {
         let path = self.path(digest);
@@ -99,6 +103,11 @@ impl Write for BlobWriter {
 }
 
 impl BlobWriter {
+    /// What it would be called by what was written so far.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest(self.hash.clone().finalize().into())
+    }
+
     /// Gives the blob its name. When it returns, a power cut cannot take it away.
     pub fn finish(mut self) -> Result<(Digest, u64), BlobError> {
         let digest = Digest(std::mem::take(&mut self.hash).finalize().into());

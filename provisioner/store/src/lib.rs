@@ -11,6 +11,7 @@
 //! ```
 
 mod audit;
+mod backup;
 mod blobs;
 mod catalog;
 mod changes;
@@ -42,6 +43,7 @@ mod ticket;
 mod trail;
 
 pub use audit::{AuditFilter, AuditFlaw, Verified, digest as audit_digest};
+pub use backup::{BackupError, RestoreError, Saved};
 pub use blobs::{BlobError, BlobWriter, Blobs};
 pub use catalog::{Catalog, Feed, Gone};
 pub use changes::Changed;

@@ -85,9 +85,7 @@ impl Store {
 
     /// Opens `data_dir` with its tables in `database`, and migrates the schema. Blobs are in `data_dir` always.
     pub async fn open_with(data_dir: &Path, database: Database) -> Result<Self, OpenError> {
-        let lock = prepare(data_dir)?;
-        let blobs = Blobs::at(data_dir).map_err(|source| file_error(&data_dir.join("blobs"), source))?;
-        let db = connect(data_dir, &database).await?;
+        let (db, blobs, lock) = unmigrated(data_dir, &database).await?;
         let migrated = db.migrate().await;
         migrated.map_err(|source| OpenError::Migrate { path: data_dir.to_owned(), source })?;
         let news = last_numbers(&db).await?;
@@ -173,7 +171,14 @@ fn raise(sender: &watch::Sender<i64>, number: Option<i64>) -> Option<i64> {
     newer.then_some(number)
 }
 
-async fn connect(data_dir: &Path, database: &Database) -> Result<Db, OpenError> {
+/// Locks the data directory and connects; the database may have no schema yet.
+pub(crate) async fn unmigrated(data_dir: &Path, database: &Database) -> Result<(Db, Blobs, File), OpenError> {
+    let lock = prepare(data_dir)?;
+    let blobs = Blobs::at(data_dir).map_err(|source| file_error(&data_dir.join("blobs"), source))?;
+    Ok((connect(data_dir, database).await?, blobs, lock))
+}
+
+pub(crate) async fn connect(data_dir: &Path, database: &Database) -> Result<Db, OpenError> {
     match database {
         Database::Sqlite => {
             let file = data_dir.join("cairn.db");

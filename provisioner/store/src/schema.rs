@@ -5,6 +5,11 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
+/// Number of the newest version.
+pub(crate) fn newest() -> i64 {
+    migrator().iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// All versions, oldest first.
 pub(crate) fn migrator() -> Migrator {
     let files = [

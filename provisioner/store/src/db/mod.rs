@@ -15,7 +15,7 @@ use std::fmt;
 pub(crate) use postgres::{Listener, options as postgres_options};
 pub(crate) use row::Row;
 use sqlx::{PgPool, SqlitePool, migrate::MigrateError};
-pub(crate) use statement::{On, Statement, sql};
+pub(crate) use statement::{On, Statement, Value, sql};
 pub(crate) use tx::{News, Sequence, Tx};
 
 use crate::schema;
@@ -48,9 +48,14 @@ impl Db {
 
     /// Brings the schema to this program's version.
     pub(crate) async fn migrate(&self) -> Result<(), MigrateError> {
+        self.migrate_to(schema::newest()).await
+    }
+
+    /// Brings the schema to an older version; it stays where it is if it is newer.
+    pub(crate) async fn migrate_to(&self, version: i64) -> Result<(), MigrateError> {
         match self {
-            Self::Sqlite { write, .. } => schema::migrator().run(write).await,
-            Self::Postgres { read, .. } => postgres::migrate(read).await,
+            Self::Sqlite { write, .. } => schema::migrator().run_to(version, write).await,
+            Self::Postgres { read, .. } => postgres::migrate(read, version).await,
         }
     }
 

@@ -44,9 +44,9 @@ fn pool(connections: u32) -> PgPoolOptions {
 }
 
 /// Migrates on a connection of its own that waits as long as it takes: another provisioner may be at it.
-pub(super) async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+pub(super) async fn migrate(pool: &PgPool, version: i64) -> Result<(), MigrateError> {
     let mut own = sqlx::PgConnection::connect_with(&pool.connect_options()).await?;
-    schema::migrator().run_direct(None, &mut own, false).await?;
+    schema::migrator().run_direct(Some(version), &mut own, false).await?;
     Ok(own.close().await?)
 }
 
