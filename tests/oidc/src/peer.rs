@@ -1,5 +1,7 @@
 //! The provider's process: start, orders, end.
 
+use std::error::Error as _;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::Path;
@@ -76,7 +78,7 @@ pub enum Fault {
 }
 
 /// Why the provider does not run or obey.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum PeerError {
     /// Its packages are missing.
     #[error("cannot install npm's oidc-provider")]
@@ -93,6 +95,19 @@ pub enum PeerError {
     /// It ended while it was needed.
     #[error("npm's oidc-provider does not obey {0:?}")]
     Order(String),
+}
+
+/// The sentence and its causes: `unwrap` in a test shows this, and it says what to install.
+impl fmt::Debug for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -212,4 +227,17 @@ fn read(file: &mut File) -> Result<String, PeerError> {
     file.rewind()?;
     file.read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_with_what_to_install() {
+        for error in [PeerError::NoNode, PeerError::Install(InstallError::NoNpm)] {
+            let said = format!("{error:?}");
+            assert!(said.contains("apt install nodejs npm"), "{said}");
+        }
+    }
 }
