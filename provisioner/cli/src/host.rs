@@ -1,199 +1,120 @@
-//! `cairn host ...`.
+//! `cairn host ...`: short forms of the verbs.
 
-use std::time::Duration;
-
-use cairn_domain::timeline::{Entry, phases};
-use cairn_operator::view::{Action, HostDetail, HostRow, Page};
-use serde::de::DeserializeOwned;
+use cairn_domain::model::{API_VERSION, Kind};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    CallError, Client, Context,
-    args::Register,
-    context::Format,
+    Context, HostCommand,
+    args::{Get, Register},
     exit::Failure,
-    show::{entry::Printer, facts, table},
+    orders::{self, Order},
+    pairs::Pair,
+    target::{self, Target, text},
+    timeline,
+    verbs::{describe, get},
 };
 
-/// Between two tries to open a stream that broke.
-const AGAIN: Duration = Duration::from_secs(2);
+/// Where hosts go when nothing names a project: `cairn init` makes it.
+const DEFAULT_PROJECT: &str = "default.default";
 
-/// `cairn host register`
-pub(crate) async fn register(cx: &mut Context, register: Register) -> Result<(), Failure> {
-    let host: HostDetail = cx.client()?.post("/api/v1/hosts", Some(&register.spec())).await?;
-    if cx.format == Format::Json {
-        return cx.json(&host);
+fn named(name: String) -> Target {
+    Target { kind: Kind::Host, name }
+}
+
+/// All of them.
+pub(crate) async fn run(cx: &mut Context, command: HostCommand) -> Result<(), Failure> {
+    match command {
+        HostCommand::Register(r) => register(cx, &r).await,
+        HostCommand::Ls { state } => list(cx, state).await,
+        HostCommand::Show { name } => show(cx, &named(name)).await,
+        HostCommand::Timeline { name, follow: false } => timeline::host(cx, &named(name)).await,
+        HostCommand::Timeline { name, follow: true } => timeline::follow(cx, &named(name)).await,
+        HostCommand::Accept { name, rename } => orders::accept(cx, &named(name), rename).await,
+        HostCommand::Retry { name } => orders::one(cx, &named(name), Order::Retry).await,
+        HostCommand::Reinstall { name } => orders::one(cx, &named(name), Order::Reinstall).await,
+        HostCommand::Rm { name } => remove(cx, &named(name)).await,
     }
-    let name = &host.row.name;
+}
+
+async fn register(cx: &mut Context, register: &Register) -> Result<(), Failure> {
+    let session = cx.session()?;
+    let namespace = session.namespace().unwrap_or(DEFAULT_PROJECT);
+    let object = object(register, namespace)?;
+    let host: Value = session.client.post(&target::list_path(Kind::Host), Some(&object)).await?;
+    if cx.value(&host)? {
+        return Ok(());
+    }
+    let name = cairn_domain::fact::plain(text(&host, "/metadata/name"), 100);
     cx.line(&format!("Registered {name}. Switch it on and let it boot from the network."))?;
     cx.line(&format!("Watch it: cairn host timeline {name} --follow"))
 }
 
-/// `cairn host ls`
-pub(crate) async fn list(cx: &mut Context, state: Option<&str>) -> Result<(), Failure> {
-    let mut rows: Vec<HostRow> = all(&cx.client()?, "/api/v1/hosts").await?;
-    if let Some(state) = state {
-        rows.retain(|row| row.state == state);
-    }
-    if cx.format == Format::Json {
-        return cx.json(&Page { items: rows, next: None });
-    }
-    if rows.is_empty() {
-        return cx.line(match state {
-            Some(_) => "No host is in that state.",
-            None => "No hosts yet. Register one: cairn host register NAME --serial SERIAL",
-        });
-    }
-    let words = cx.words();
-    cx.line(&table::hosts(&rows, &words))
-}
-
-/// `cairn host show`
-pub(crate) async fn show(cx: &mut Context, name: &str) -> Result<(), Failure> {
-    let client = cx.client()?;
-    let host: HostDetail = client.get(&path(name)).await?;
-    if cx.format == Format::Json {
-        return cx.json(&host);
-    }
-    let entries: Vec<Entry> = all(&client, &format!("{}/timeline", path(name))).await?;
-    let words = cx.words();
-    cx.line(&facts::host(&host, &words))?;
-    let phases = phases(&entries);
-    if phases.is_empty() { Ok(()) } else { cx.line(&facts::phases(&phases, &words)) }
-}
-
-/// `cairn host timeline`
-pub(crate) async fn timeline(cx: &mut Context, name: &str) -> Result<(), Failure> {
-    let entries: Vec<Entry> = all(&cx.client()?, &format!("{}/timeline", path(name))).await?;
-    if cx.format == Format::Json {
-        return cx.json(&Page { items: entries, next: None });
-    }
-    if entries.is_empty() {
-        return cx.line("Nothing happened yet.");
-    }
-    let (words, mut printer) = (cx.words(), Printer::default());
-    entries.iter().try_for_each(|entry| cx.line(&printer.print(entry, &words)))
-}
-
-/// `cairn host timeline --follow`: ends with Ctrl-C or with the host.
-pub(crate) async fn follow(cx: &mut Context, name: &str) -> Result<(), Failure> {
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(()),
-        ended = follow_on(cx, name) => ended,
-    }
-}
-
-async fn follow_on(cx: &mut Context, name: &str) -> Result<(), Failure> {
-    let client = cx.client()?;
-    let mut printer = Printer::default();
-    let (mut after, mut lost) = (0, Lost::No);
-    loop {
-        match client.events(&format!("{}/watch", path(name)), after).await {
-            Ok(mut events) => {
-                if std::mem::replace(&mut lost, Lost::No) == Lost::Yes {
-                    cx.say("The server is back.");
-                }
-                while let Some(event) = events.next().await? {
-                    match event.name.as_str() {
-                        "entry" => after = print(cx, &mut printer, &event.data)?,
-                        "gone" => {
-                            cx.say("The host was removed.");
-                            return Ok(());
-                        }
-                        _ => {}
-                    }
-                }
+/// The resource.
+fn object(register: &Register, namespace: &str) -> Result<Value, Failure> {
+    let mut labels = Map::new();
+    for word in &register.labels {
+        match Pair::parse(word)? {
+            Pair::Set(key, value) => labels.insert(key, value.into()),
+            Pair::Remove(_) => {
+                return Err(Failure::usage(format!("--label {word} removes nothing"), "Write KEY=VALUE"));
             }
-            // The first try tells what is wrong; later ones wait for the server to come back.
-            Err(CallError::Unreachable { .. } | CallError::Broken(_)) if after > 0 => {
-                if std::mem::replace(&mut lost, Lost::Yes) == Lost::No {
-                    cx.say("The server does not answer; waiting for it.");
-                }
-                tokio::time::sleep(AGAIN).await;
-            }
-            Err(e) => return Err(e.into()),
-        }
+        };
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum Lost {
-    Yes,
-    No,
-}
-
-fn print(cx: &mut Context, printer: &mut Printer, data: &str) -> Result<i64, Failure> {
-    let entry: Entry = serde_json::from_str(data).map_err(CallError::Content)?;
-    let words = cx.words();
-    match cx.format {
-        Format::Json => cx.json_line(&entry)?,
-        Format::Text => cx.line(&printer.print(&entry, &words))?,
+    let mut metadata = json!({ "name": register.name, "namespace": namespace });
+    if !labels.is_empty() {
+        metadata["labels"] = labels.into();
     }
-    Ok(entry.seq)
+    Ok(
+        json!({ "apiVersion": API_VERSION, "kind": Kind::Host.name(), "metadata": metadata, "spec": register.spec() }),
+    )
 }
 
-/// `cairn host accept`
-pub(crate) async fn accept(cx: &mut Context, name: &str, rename: Option<String>) -> Result<(), Failure> {
-    let body = rename.map(|name| serde_json::json!({ "name": name }));
-    let host: HostDetail = cx.client()?.post(&format!("{}/accept", path(name)), body.as_ref()).await?;
-    done(cx, &host, "Accepted")
+async fn list(cx: &mut Context, state: Option<String>) -> Result<(), Failure> {
+    let get = Get {
+        words: vec![Kind::Host.plural().to_owned()],
+        all_namespaces: false,
+        selector: None,
+        field_selector: state.map(|s| format!("status.phase={s}")),
+        watch: false,
+        limit: None,
+    };
+    get::run(cx, &get).await
 }
 
-/// `cairn host retry` and `cairn host reinstall`
-pub(crate) async fn order(cx: &mut Context, name: &str, order: &str) -> Result<(), Failure> {
-    let path = format!("{}/{order}", path(name));
-    let host: HostDetail = cx.client()?.post(&path, None::<&()>).await?;
-    done(cx, &host, if order == "retry" { "It may try again:" } else { "To be installed again:" })
+async fn show(cx: &mut Context, target: &Target) -> Result<(), Failure> {
+    let session = cx.session()?;
+    let host = target.get(&session.client, session.namespace()).await?;
+    if cx.value(&host)? { Ok(()) } else { describe::host(cx, &session, target, &host).await }
 }
 
-fn done(cx: &mut Context, host: &HostDetail, what: &str) -> Result<(), Failure> {
-    if cx.format == Format::Json {
-        return cx.json(host);
+async fn remove(cx: &mut Context, target: &Target) -> Result<(), Failure> {
+    let session = cx.session()?;
+    let key = target.key(&session.client, session.namespace()).await?;
+    session.client.delete(&target::path(Kind::Host, &key)).await?;
+    if cx.value(&json!({ "removed": target.name }))? {
+        return Ok(());
     }
-    let (name, state) = (&host.row.name, cx.words().state(&host.row.state));
-    cx.line(&format!("{what} {name}, now {state}."))?;
-    cx.line("It goes on at its next boot from the network; an installer that waits goes on by itself.")
-}
-
-/// `cairn host rm`
-pub(crate) async fn remove(cx: &mut Context, name: &str) -> Result<(), Failure> {
-    cx.client()?.delete(&path(name)).await?;
-    match cx.format {
-        Format::Json => cx.json(&serde_json::json!({ "removed": name, "action": Action::Remove })),
-        Format::Text => cx.line(&format!("Removed {name}.")),
-    }
-}
-
-/// All pages of a list.
-async fn all<T: DeserializeOwned>(client: &Client, path: &str) -> Result<Vec<T>, CallError> {
-    let (mut items, mut after) = (Vec::new(), String::new());
-    loop {
-        let page: Page<T> = client.get(&format!("{path}?limit=500{after}")).await?;
-        items.extend(page.items);
-        match page.next {
-            Some(next) => after = format!("&after={}", escape(&next)),
-            None => return Ok(items),
-        }
-    }
-}
-
-fn path(name: &str) -> String {
-    format!("/api/v1/hosts/{}", escape(name))
-}
-
-/// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
-pub(crate) fn escape(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-    let each = text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") });
-    each.collect()
+    cx.line(&format!("Removed {}.", cairn_domain::fact::plain(&target.name, 100)))
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::{Cli, Command};
 
     #[test]
-    fn a_name_stays_one_part_of_the_path() {
-        assert_eq!(path("web-1"), "/api/v1/hosts/web-1");
-        assert_eq!(path("../x?y"), "/api/v1/hosts/..%2Fx%3Fy");
+    fn a_registration_is_a_host_in_its_project() {
+        let line =
+            "cairn host register till-7 --serial SN1 --site north --label role=pos --label x= --disk-min 20G";
+        let Command::Host(HostCommand::Register(r)) = Cli::try_parse_from(line.split(' ')).unwrap().command
+        else {
+            panic!("not a registration")
+        };
+        let want = json!({"apiVersion": "cairn/v1", "kind": "Host",
+            "metadata": {"name": "till-7", "namespace": "retail.acme", "labels": {"role": "pos", "x": ""}},
+            "spec": {"serial": "SN1", "site": "north", "disk": {"minSize": 20_000_000_000_u64}}});
+        assert_eq!(object(&r, "retail.acme").unwrap(), want);
     }
 }

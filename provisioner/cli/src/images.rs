@@ -2,16 +2,19 @@
 
 use std::{io, path::Path};
 
-use cairn_operator::{
-    Added, BundleKind,
-    view::{ImageRow, InstallerRow, Page, Status},
-};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 use tokio::{fs::File, io::AsyncReadExt as _};
 
-use crate::{Context, client::Body, context::Format, exit::Failure, host::escape, show::table};
+use crate::{
+    Context, Output,
+    client::Body,
+    exit::Failure,
+    show::table,
+    target::{escape, text},
+};
 
 /// Bytes read from the file at once.
 const CHUNK: usize = 256 << 10;
@@ -24,65 +27,66 @@ pub(crate) async fn add(cx: &mut Context, path: &Path) -> Result<(), Failure> {
     let size = file.metadata().await.map_err(unread)?.len();
     let client = cx.client()?;
     // A wrong token or a server that is not there is told before gigabytes travel.
-    let _: Status = client.get("/api/v1/status").await?;
-    let bar = progress(size, cx.format);
-    let sent = client.upload::<Added>("/api/v1/bundles", size, stream(file, bar.clone())).await;
+    let _: Value = client.get("/api/v1/status").await?;
+    let bar = progress(size, &cx.output);
+    let sent = client.upload::<Value>("/api/v1/bundles", size, stream(file, bar.clone())).await;
     bar.finish_and_clear();
     let added = sent?;
-    if cx.format == Format::Json {
-        return cx.json(&added);
+    if cx.value(&added)? {
+        return Ok(());
     }
-    let size = cx.words().bytes(added.size);
-    match added.kind {
-        BundleKind::Image => {
-            cx.line(&format!("Added image {} version {} ({size}).", added.name, added.version))?;
-            cx.line(&format!("Use it: cairn host register NAME --serial SERIAL --image {}", added.name))
-        }
-        BundleKind::Installer => {
-            cx.line(&format!("Added installer {} version {} ({size}).", added.name, added.version))?;
-            cx.line("Machines that boot from the network get it from now on.")
-        }
+    let said = |pointer| cairn_domain::fact::plain(text(&added, pointer), 100);
+    let size = cx.words().bytes(added.get("size").and_then(Value::as_u64).unwrap_or(size));
+    let (name, version) = (said("/name"), said("/version"));
+    if said("/kind") == "installer" {
+        cx.line(&format!("Added installer {name} version {version} ({size})."))?;
+        cx.line("Machines that boot from the network get it from now on.")
+    } else {
+        cx.line(&format!("Added image {name} version {version} ({size})."))?;
+        cx.line(&format!("Use it: cairn host register NAME --serial SERIAL --image {name}"))
     }
 }
 
 /// `cairn image ls`
 pub(crate) async fn list(cx: &mut Context) -> Result<(), Failure> {
-    let page: Page<ImageRow> = cx.client()?.get("/api/v1/images?limit=500").await?;
-    if cx.format == Format::Json {
-        return cx.json(&page);
+    let page: Value = cx.client()?.get("/api/v1/images?limit=500").await?;
+    if cx.value(&page)? {
+        return Ok(());
     }
-    if page.items.is_empty() {
+    let items = page.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if items.is_empty() {
         return cx.line("No images yet. Add one: cairn image add FILE.cairn");
     }
     let words = cx.words();
-    cx.line(&table::images(&page.items, &words))
+    cx.line(&table::images(items, &words))
 }
 
 /// `cairn installer ls`
 pub(crate) async fn installers(cx: &mut Context) -> Result<(), Failure> {
-    let page: Page<InstallerRow> = cx.client()?.get("/api/v1/installers?limit=500").await?;
-    if cx.format == Format::Json {
-        return cx.json(&page);
+    let page: Value = cx.client()?.get("/api/v1/installers?limit=500").await?;
+    if cx.value(&page)? {
+        return Ok(());
     }
-    if page.items.is_empty() {
+    let items = page.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if items.is_empty() {
         return cx.line("No installers yet. Add one: cairn installer add FILE.cairn");
     }
     let words = cx.words();
-    cx.line(&table::installers(&page.items, &words))
+    cx.line(&table::installers(items, &words))
 }
 
 /// `cairn installer retire`
 pub(crate) async fn retire(cx: &mut Context, name: &str, version: &str) -> Result<(), Failure> {
     cx.client()?.delete(&format!("/api/v1/installers/{}/{}", escape(name), escape(version))).await?;
-    match cx.format {
-        Format::Json => cx.json(&serde_json::json!({ "retired": name, "version": version })),
-        Format::Text => cx.line(&format!("Retired installer {name} {version}.")),
+    if cx.value(&json!({ "retired": name, "version": version }))? {
+        return Ok(());
     }
+    cx.line(&format!("Retired installer {name} {version}."))
 }
 
 /// On stderr, and only on a terminal.
-fn progress(size: u64, format: Format) -> ProgressBar {
-    if format == Format::Json {
+fn progress(size: u64, output: &Output) -> ProgressBar {
+    if !output.is_text() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(size);

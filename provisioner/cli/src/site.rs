@@ -1,39 +1,45 @@
 //! `cairn status`, `cairn machine ls`, `cairn console`.
 
 use cairn_domain::fact::plain;
-use cairn_operator::view::{Machine, Page, Status};
+use serde_json::{Value, json};
 
 use crate::{
     ClientFile, Context,
-    context::Format,
     exit::Failure,
     show::{table, words::Tone},
+    target::text,
 };
 
 /// `cairn status`
 pub(crate) async fn status(cx: &mut Context) -> Result<(), Failure> {
     let client = cx.client()?;
-    let status: Status = client.get("/api/v1/status").await?;
-    if cx.format == Format::Json {
-        return cx.json(&status);
+    let status: Value = client.get("/api/v1/status").await?;
+    if cx.value(&status)? {
+        return Ok(());
     }
     let words = cx.words();
-    let uptime = words.duration(i64::try_from(status.uptime_s).unwrap_or(i64::MAX).saturating_mul(1000));
-    cx.line(&format!("cairn {} at {}, up {uptime}", status.version, client.url()))?;
-    let counts = status.counts.iter().map(|c| format!("{} {}", c.hosts, words.state(&c.state)));
+    let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let millis = i64::try_from(number(&status, "uptime_s")).unwrap_or(i64::MAX).saturating_mul(1000);
+    let version = plain(text(&status, "/version"), 60);
+    cx.line(&format!("cairn {version} at {}, up {}", client.url(), words.duration(millis)))?;
+    let counts = status.get("counts").and_then(Value::as_array).into_iter().flatten();
+    let counts =
+        counts.map(|c| format!("{} {}", number(c, "hosts"), words.state(&plain(text(c, "/state"), 40))));
     let counts = counts.collect::<Vec<_>>().join(", ");
-    cx.line(&match status.hosts {
+    cx.line(&match number(&status, "hosts") {
         0 => "no hosts yet: cairn host register --help".to_owned(),
         1 => format!("1 host: {counts}"),
         n => format!("{n} hosts: {counts}"),
     })?;
-    if status.machines > 0 {
-        cx.line(&format!("{} unknown machines knocked: cairn machine ls", status.machines))?;
+    let machines = number(&status, "machines");
+    if machines > 0 {
+        cx.line(&format!("{machines} unknown machines knocked: cairn machine ls"))?;
     }
-    for warning in &status.warnings {
-        cx.line(&format!("{} {}", words.paint("warning:", Tone::Warn), plain(&warning.text, 600)))?;
-        if !warning.next.is_empty() {
-            cx.line(&format!("  {}", plain(&warning.next, 600)))?;
+    for warning in status.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+        let said = plain(text(warning, "/text"), 600);
+        cx.line(&format!("{} {said}", words.paint("warning:", Tone::Warn)))?;
+        if !text(warning, "/next").is_empty() {
+            cx.line(&format!("  {}", plain(text(warning, "/next"), 600)))?;
         }
     }
     Ok(())
@@ -41,15 +47,16 @@ pub(crate) async fn status(cx: &mut Context) -> Result<(), Failure> {
 
 /// `cairn machine ls`
 pub(crate) async fn machines(cx: &mut Context) -> Result<(), Failure> {
-    let page: Page<Machine> = cx.client()?.get("/api/v1/machines?limit=500").await?;
-    if cx.format == Format::Json {
-        return cx.json(&page);
+    let page: Value = cx.client()?.get("/api/v1/machines?limit=500").await?;
+    if cx.value(&page)? {
+        return Ok(());
     }
-    if page.items.is_empty() {
+    let items = page.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if items.is_empty() {
         return cx.line("No unknown machine has knocked.");
     }
     let words = cx.words();
-    cx.line(&table::machines(&page.items, &words))
+    cx.line(&table::machines(items, &words))
 }
 
 /// What `cairn console` prints.
@@ -63,16 +70,25 @@ pub(crate) enum Wanted {
 
 /// `cairn console`: needs no server.
 pub(crate) fn console(cx: &mut Context, wanted: Wanted) -> Result<(), Failure> {
-    let file = ClientFile::load(&cx.data)?;
+    let chosen = cx.chosen()?;
     if wanted == Wanted::Token {
-        return cx.line(&file.token);
+        return match &chosen.connection.token {
+            Some(token) => cx.line(token.reveal()),
+            None => Err(Failure::new("this context has no token", "Log in: cairn login URL")),
+        };
     }
-    let url = format!("{}/", file.url.trim_end_matches('/'));
-    if cx.format == Format::Json {
-        return cx.json(&serde_json::json!({ "url": url }));
+    let url = format!("{}/", chosen.connection.url.trim_end_matches('/'));
+    if cx.value(&json!({ "url": url }))? {
+        return Ok(());
     }
-    let data = cx.data.display().to_string();
     cx.line(&format!("Console:  {url}"))?;
+    if let Some(context) = &chosen.context {
+        cx.line("Log in with your user name and password, or with your organisation's login.")?;
+        return cx.line(&format!(
+            "The browser warns unless it trusts this site's CA (field ca of context {context})."
+        ));
+    }
+    let data = cx.globals.data.display().to_string();
     cx.line(&format!("Log in with the operator token: cairn --data {data} console --token"))?;
     cx.line(&format!(
         "The browser warns unless it trusts this site's CA (field \"ca\" of {data}/{}).",

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use super::{CallError, Open};
 
 /// Most bytes of one event; more is an answer that makes no sense.
-const MAX_EVENT: usize = 1 << 20;
+const MAX_EVENT: usize = 4 << 20;
 /// The server sends a comment every 15 s: a stream that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(45);
 
@@ -15,6 +15,8 @@ const SILENCE: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) name: String,
+    /// Where to go on after it; may be empty.
+    pub(crate) id: String,
     pub(crate) data: String,
 }
 
@@ -57,9 +59,9 @@ fn take(buffer: &mut Vec<u8>) -> Option<Event> {
             let lines = text.lines().filter_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
             lines.map(|v| v.strip_prefix(' ').unwrap_or(v)).collect::<Vec<_>>().join("\n")
         };
-        let data = field("data");
-        if !data.is_empty() {
-            return Some(Event { name: field("event"), data });
+        let event = Event { name: field("event"), id: field("id"), data: field("data") };
+        if !event.data.is_empty() || !event.name.is_empty() {
+            return Some(event);
         }
     }
 }
@@ -75,7 +77,7 @@ mod tests {
         let mut buffer =
             b": hello\nretry: 2000\n\nevent: entry\nid: 7\ndata: {\"a\":1}\n\nevent: gone\nda".to_vec();
         let event = take(&mut buffer).unwrap();
-        assert_eq!(event, Event { name: "entry".into(), data: "{\"a\":1}".into() });
+        assert_eq!(event, Event { name: "entry".into(), id: "7".into(), data: "{\"a\":1}".into() });
         assert_eq!(take(&mut buffer), None);
         buffer.extend_from_slice(b"ta: {}\n\n");
         assert_eq!(take(&mut buffer).unwrap().name, "gone");

@@ -1,27 +1,30 @@
-//! HTTP over TLS to the one server that `client.json` names. One connection for each call: commands are short.
+//! HTTP over TLS to one server. One connection for each call: commands are short.
 
 mod connect;
+mod connection;
 mod events;
+pub(crate) mod pin;
 
-pub(crate) use events::Events;
+pub(crate) use connection::Connection;
+pub(crate) use events::{Event, Events};
 
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use cairn_operator::Problem;
 use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::ClientFile;
+use crate::Problem;
 use connect::Connector;
 
 /// Largest answer that is read; a page of 500 hosts is far below.
-const MAX_ANSWER: usize = 16 << 20;
+const MAX_ANSWER: usize = 64 << 20;
 /// Until a quick call has its answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A body to send; errors of its source end the connection.
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -47,15 +50,15 @@ pub enum CallError {
     /// The answer is not what this version understands.
     #[error("the answer of the server is not understood; are both of the same version?")]
     Content(#[source] serde_json::Error),
-    /// `client.json` is no good.
+    /// The context or `client.json` is no good.
     #[error("{0}")]
-    File(&'static str),
+    Connection(&'static str),
 }
 
 /// Calls one server.
 #[derive(Debug)]
-pub struct Client {
-    file: ClientFile,
+pub(crate) struct Client {
+    connection: Connection,
     connector: Connector,
 }
 
@@ -65,21 +68,34 @@ pub(crate) struct Open {
     _connection: JoinSet<()>,
 }
 
+/// What a request carries.
+struct Content {
+    kind: &'static str,
+    length: u64,
+    body: Body,
+}
+
 impl Client {
-    /// Trusts only the CA in `file`.
-    pub fn new(file: ClientFile) -> Result<Self, CallError> {
-        let connector = Connector::new(&file)?;
-        Ok(Self { file, connector })
+    /// Trusts only the CA of `connection`.
+    pub(crate) fn new(connection: Connection) -> Result<Self, CallError> {
+        let connector = Connector::new(&connection)?;
+        Ok(Self { connection, connector })
     }
 
     /// Where it calls.
-    pub fn url(&self) -> &str {
-        self.file.url.trim_end_matches('/')
+    pub(crate) fn url(&self) -> &str {
+        self.connection.url.trim_end_matches('/')
+    }
+
+    /// Connects, and tells the name by which the server proved itself.
+    pub(crate) async fn prove(&self) -> Result<String, CallError> {
+        let (_, name) = self.connector.connect_as().await.map_err(|e| self.unreachable(e))?;
+        Ok(name.to_str().into_owned())
     }
 
     /// Reads JSON.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
-        self.quick(Method::GET, path, None::<&()>).await
+        self.quick(Method::GET, path, None).await
     }
 
     /// Sends JSON or nothing and reads JSON.
@@ -88,42 +104,62 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, CallError> {
-        self.quick(Method::POST, path, body).await
+        let body = body.map(serde_json::to_vec).transpose().map_err(CallError::Content)?;
+        self.quick(Method::POST, path, body.map(|b| ("application/json", b))).await
     }
 
-    /// Removes something.
-    pub(crate) async fn delete(&self, path: &str) -> Result<(), CallError> {
-        let open = self.patiently(self.send(Method::DELETE, path, None, empty())).await?;
-        if open.response.status().is_success() { Ok(()) } else { Err(refusal(open).await) }
+    /// Merges `patch` into something (RFC 7396).
+    pub(crate) async fn patch(&self, path: &str, patch: &Value) -> Result<Value, CallError> {
+        let body = ("application/merge-patch+json", patch.to_string().into_bytes());
+        self.quick(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Removes something; an empty answer is null.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value, CallError> {
+        self.quick(Method::DELETE, path, None).await
+    }
+
+    /// Sends text of another kind than JSON.
+    pub(crate) async fn send_text(
+        &self,
+        path: &str,
+        kind: &'static str,
+        text: Vec<u8>,
+    ) -> Result<Value, CallError> {
+        self.quick(Method::POST, path, Some((kind, text))).await
     }
 
     /// Streams a file; waits for the answer as long as it takes.
     pub(crate) async fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
-        size: u64,
+        length: u64,
         body: Body,
     ) -> Result<T, CallError> {
-        answer(self.send(Method::POST, path, Some(("application/octet-stream", size)), body).await?).await
+        let content = Content { kind: "application/octet-stream", length, body };
+        answer(self.send(Method::POST, path, Some(content)).await?).await
     }
 
-    /// Opens a live stream that goes on after line `after`.
-    pub(crate) async fn events(&self, path: &str, after: i64) -> Result<Events, CallError> {
-        let path = format!("{path}?after={after}");
-        let open = self.patiently(self.send(Method::GET, &path, None, empty())).await?;
-        if open.response.status().is_success() { Ok(Events::new(open)) } else { Err(refusal(open).await) }
+    /// Opens a live stream.
+    pub(crate) async fn events(&self, path: &str) -> Result<Events, CallError> {
+        Ok(Events::new(self.open(path).await?))
+    }
+
+    /// Opens an answer that is read bit by bit.
+    pub(crate) async fn open(&self, path: &str) -> Result<Open, CallError> {
+        let open = self.patiently(self.send(Method::GET, path, None)).await?;
+        if open.response.status().is_success() { Ok(open) } else { Err(refusal(open).await) }
     }
 
     async fn quick<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
-        body: Option<&impl Serialize>,
+        body: Option<(&'static str, Vec<u8>)>,
     ) -> Result<T, CallError> {
-        let bytes = body.map(serde_json::to_vec).transpose().map_err(CallError::Content)?;
-        let kind = bytes.as_ref().map(|b| ("application/json", b.len() as u64));
-        let body = bytes.map_or_else(empty, |b| whole(b.into()));
-        let call = async { answer(self.send(method, path, kind, body).await?).await };
+        let content =
+            body.map(|(kind, bytes)| Content { kind, length: bytes.len() as u64, body: whole(bytes.into()) });
+        let call = async { answer(self.send(method, path, content).await?).await };
         self.patiently(call).await
     }
 
@@ -131,24 +167,24 @@ impl Client {
         tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|elapsed| Err(self.unreachable(elapsed)))
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        kind: Option<(&str, u64)>,
-        body: Body,
-    ) -> Result<Open, CallError> {
+    async fn send(&self, method: Method, path: &str, content: Option<Content>) -> Result<Open, CallError> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.connector.authority())
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.file.token))
             .header(header::USER_AGENT, concat!("cairn/", env!("CARGO_PKG_VERSION")));
-        if let Some((kind, length)) = kind {
-            request = request.header(header::CONTENT_TYPE, kind).header(header::CONTENT_LENGTH, length);
+        if let Some(token) = &self.connection.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.reveal()));
         }
-        let request =
-            request.body(body).map_err(|_| CallError::File("its token or url has impossible characters"))?;
+        let body = match content {
+            Some(Content { kind, length, body }) => {
+                request = request.header(header::CONTENT_TYPE, kind).header(header::CONTENT_LENGTH, length);
+                body
+            }
+            None => whole(Bytes::new()),
+        };
+        let impossible = |_| CallError::Connection("the token or url has impossible characters");
+        let request = request.body(body).map_err(impossible)?;
         let stream = self.connector.connect().await.map_err(|e| self.unreachable(e))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
@@ -169,32 +205,31 @@ async fn answer<T: DeserializeOwned>(open: Open) -> Result<T, CallError> {
     if !open.response.status().is_success() {
         return Err(refusal(open).await);
     }
-    serde_json::from_slice(&read(open).await?).map_err(CallError::Content)
+    let bytes = read(open).await?;
+    let bytes = if bytes.is_empty() { b"null" } else { bytes.as_ref() };
+    serde_json::from_slice(bytes).map_err(CallError::Content)
 }
 
 /// The server's problem, or one made of its status when the answer is none.
 async fn refusal(open: Open) -> CallError {
     let status = open.response.status();
     let parsed = match read(open).await {
-        Ok(bytes) => serde_json::from_slice::<Problem>(&bytes).ok(),
+        Ok(bytes) => Problem::read(&bytes),
         Err(_) => None,
     };
-    CallError::Refused(Box::new(parsed.unwrap_or_else(|| {
-        let kind = cairn_operator::problem::Kind::Internal;
-        let mut problem =
-            Problem::new(kind, format!("The server answered {status}."), "Is this url a Cairn server?");
-        problem.status = status.as_u16();
-        problem
+    CallError::Refused(Box::new(parsed.unwrap_or_else(|| Problem {
+        kind: "urn:cairn:problem:internal".into(),
+        title: "The answer is no problem document".into(),
+        status: status.as_u16(),
+        detail: format!("The server answered {status}."),
+        next: "Is this url a Cairn server?".into(),
+        ..Problem::default()
     })))
 }
 
 async fn read(open: Open) -> Result<Bytes, CallError> {
     let body = Limited::new(open.response.into_body(), MAX_ANSWER);
     body.collect().await.map(|all| all.to_bytes()).map_err(CallError::Broken)
-}
-
-fn empty() -> Body {
-    whole(Bytes::new())
 }
 
 fn whole(bytes: Bytes) -> Body {

@@ -15,6 +15,11 @@ pub(crate) struct Printer {
 impl Printer {
     /// One or two lines of text.
     pub(crate) fn print(&mut self, entry: &Entry, words: &Words) -> String {
+        self.print_of(entry, "", words)
+    }
+
+    /// As [`Printer::print`], with whom it is about when that is not "".
+    pub(crate) fn print_of(&mut self, entry: &Entry, who: &str, words: &Words) -> String {
         let mut out = String::new();
         let day = words.day(entry.at);
         if day != self.day {
@@ -31,6 +36,9 @@ impl Printer {
             Level::Bad => ("x", Tone::Bad),
         };
         out += &format!("{}  {}  ", words.clock(entry.at), words.paint(&format!("{gap:>12}"), Tone::Faint));
+        if !who.is_empty() {
+            out += &format!("{who:<16} ");
+        }
         out += &format!("{} {}", words.paint(mark, tone), words.paint(&plain(&entry.note.text, 2000), tone));
         if let Some(state) = &entry.state {
             out += &format!("  -> {}", words.state(state));

@@ -1,39 +1,56 @@
 //! One host in full, for `cairn host show`.
 
 use cairn_contract::{Inventory, inventory::Transport};
-use cairn_domain::{fact::plain, timeline::Phase};
-use cairn_operator::view::HostDetail;
+use cairn_domain::{fact::plain, model::DiskFields, timeline::Phase};
+use serde_json::Value;
 
 use super::{
-    table,
+    columns,
     words::{Tone, Words, tone},
 };
+use crate::target::text;
 
 /// All that is known, without the phases.
-pub(crate) fn host(host: &HostDetail, words: &Words) -> String {
-    let row = &host.row;
+pub(crate) fn host(host: &Value, words: &Words) -> String {
+    let said = |pointer: &str| text(host, pointer);
     let mut out = Lines::default();
-    let attempt = row.attempt.map(|n| format!(" (attempt {n})")).unwrap_or_default();
-    out.line(&format!("{}  {}{attempt}, {}", row.name, words.state(&row.state), words.ago(row.since)));
-    if let Some(why) = &row.why {
-        out.line(&format!("  {} {}", words.paint("why:", tone(&row.state)), plain(why, 600)));
+    let attempt = host.pointer("/status/attempt").and_then(Value::as_u64).filter(|n| *n > 0);
+    let attempt = attempt.map(|n| format!(" (attempt {n})")).unwrap_or_default();
+    let phase = said("/status/phase");
+    let since = words.when(host.pointer("/status/since")).map_or_else(String::new, |at| words.ago(at));
+    out.line(&format!("{}  {}{attempt}, {since}", plain(said("/metadata/name"), 100), words.state(phase)));
+    if !said("/status/why").is_empty() {
+        out.line(&format!("  {} {}", words.paint("why:", tone(phase)), plain(said("/status/why"), 600)));
     }
-    if let Some(next) = row.next.as_deref().filter(|n| !n.is_empty()) {
-        out.line(&format!("  {} {}", words.paint("try:", Tone::Busy), plain(next, 600)));
+    if !said("/status/next").is_empty() {
+        out.line(&format!("  {} {}", words.paint("try:", Tone::Busy), plain(said("/status/next"), 600)));
     }
-    out.pair("id", &row.id.to_string());
-    out.pair("serial", row.serial.as_deref().unwrap_or_default());
-    out.pair("uuid", row.uuid.as_deref().unwrap_or_default());
-    out.pair("addresses", &row.macs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-    out.pair("image", &table::image(row));
+    out.pair("namespace", said("/metadata/namespace"));
+    out.pair("site", said("/spec/site"));
+    out.pair("id", said("/metadata/uid"));
+    out.pair("labels", &columns::pairs(host.pointer("/metadata/labels")));
+    out.pair("serial", said("/status/serial"));
+    out.pair("uuid", said("/status/uuid"));
+    out.pair("addresses", &addresses(host));
+    out.pair("image", &columns::image(host));
     out.pair("disk", &selector(host, words));
-    out.pair("tpm", &table::tpm(row.tpm.as_ref()));
-    out.pair("ek", &host.ek.or(host.spec.ek).map(|ek| ek.to_string()).unwrap_or_default());
-    out.pair("registered", &words.stamp(host.created));
-    if let Some(inventory) = &host.inventory {
-        parts(&mut out, inventory, words);
+    out.pair("tpm", &columns::tpm(host));
+    out.pair(
+        "ek",
+        Some(said("/status/tpm/ek")).filter(|ek| !ek.is_empty()).unwrap_or_else(|| said("/spec/ek")),
+    );
+    let created = words.when(host.pointer("/metadata/creationTimestamp"));
+    out.pair("registered", &created.map_or_else(String::new, |at| words.stamp(at)));
+    let inventory = host.pointer("/status/inventory").filter(|i| !i.is_null());
+    if let Some(Ok(inventory)) = inventory.map(|i| serde_json::from_value::<Inventory>(i.clone())) {
+        parts(&mut out, &inventory, words);
     }
     out.0
+}
+
+fn addresses(host: &Value) -> String {
+    let each = host.pointer("/status/macs").and_then(Value::as_array).into_iter().flatten();
+    each.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// How long each state took.
@@ -76,8 +93,9 @@ fn parts(out: &mut Lines, inventory: &Inventory, words: &Words) {
     }
 }
 
-fn selector(host: &HostDetail, words: &Words) -> String {
-    let disk = &host.spec.disk;
+fn selector(host: &Value, words: &Words) -> String {
+    let fields = host.pointer("/spec/disk").cloned().unwrap_or_default();
+    let disk: DiskFields = serde_json::from_value(fields).unwrap_or_default();
     let mut rules: Vec<String> = Vec::new();
     rules.extend(disk.serial.as_ref().map(|s| format!("serial {s}")));
     rules.extend(disk.min_size.map(|n| format!("at least {}", words.bytes(n))));

@@ -1,5 +1,9 @@
 //! How answers look to people: plain, short English; columns; colour only where a terminal shows it.
 
+pub(crate) mod columns;
+pub(crate) mod describe;
+pub(crate) mod diff;
+pub(crate) mod duration;
 pub(crate) mod entry;
 pub(crate) mod facts;
 pub(crate) mod size;

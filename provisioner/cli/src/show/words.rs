@@ -2,6 +2,7 @@
 
 use cairn_contract::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::Look;
 
@@ -54,6 +55,43 @@ impl Words {
             -4_999..=4_999 => "just now".to_owned(),
             5_000.. => format!("{} ago", self.duration(millis)),
             _ => format!("in {}", self.duration(millis.saturating_neg())),
+        }
+    }
+
+    /// How long ago, short, for columns: `5d`, `3h12m`, `45s`.
+    pub(crate) fn age(&self, at: Timestamp) -> String {
+        let millis = self.now.0.saturating_sub(at.0);
+        let s = millis.unsigned_abs() / 1000;
+        let two = |a: u64, x: &str, b: u64, y: &str| {
+            if b == 0 { format!("{a}{x}") } else { format!("{a}{x}{b}{y}") }
+        };
+        let text = match s {
+            0..120 => format!("{s}s"),
+            120..600 => two(s / 60, "m", s % 60, "s"),
+            600..10_800 => format!("{}m", s / 60),
+            10_800..36_000 => two(s / 3600, "h", s % 3600 / 60, "m"),
+            36_000..172_800 => format!("{}h", s / 3600),
+            _ => format!("{}d", s / 86_400),
+        };
+        if millis <= -1000 { format!("in {text}") } else { text }
+    }
+
+    /// The age of an RFC 3339 time; "" when it is none.
+    pub(crate) fn age_of(&self, text: &str) -> String {
+        parse(text).map_or_else(String::new, |at| self.age(at))
+    }
+
+    /// Whether an RFC 3339 time is over.
+    pub(crate) fn is_past(&self, text: &str) -> bool {
+        parse(text).is_some_and(|at| at <= self.now)
+    }
+
+    /// A time in an answer: RFC 3339, or milliseconds since 1970.
+    pub(crate) fn when(&self, value: Option<&Value>) -> Option<Timestamp> {
+        match value? {
+            Value::String(text) => parse(text),
+            Value::Number(millis) => millis.as_i64().map(Timestamp),
+            _ => None,
         }
     }
 
@@ -116,6 +154,10 @@ impl Words {
     }
 }
 
+fn parse(text: &str) -> Option<Timestamp> {
+    text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
+}
+
 /// The colour of a state.
 pub(crate) fn tone(word: &str) -> Tone {
     match word {
@@ -144,6 +186,19 @@ mod tests {
         assert_eq!(ago(-60), "in 60 s");
         assert_eq!(words().stamp(Timestamp(0)), "1970-01-01 00:00:00");
         assert_eq!(words().stamp(Timestamp(i64::MAX)), "?");
+    }
+
+    #[test]
+    fn ages_are_short() {
+        let age = |seconds: i64| words().age(Timestamp(1_000_000_000_000 - seconds * 1000));
+        assert_eq!([age(0), age(119), age(150), age(180)], ["0s", "119s", "2m30s", "3m"]);
+        assert_eq!([age(3600), age(11_520), age(90_000), age(864_000)], ["60m", "3h12m", "25h", "10d"]);
+        assert_eq!(age(-60), "in 60s");
+        assert_eq!(
+            (words().age_of("2001-09-09T01:46:30Z"), words().age_of("soon")),
+            ("10s".into(), String::new())
+        );
+        assert!(words().is_past("2001-09-09T01:46:40Z") && !words().is_past("2001-09-09T01:46:41Z"));
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! What `apply` did or would do, in lines.
+
+use cairn_domain::fact::plain;
+use serde_json::Value;
+
+use super::words::{Tone, Words};
+use crate::{Problem, target};
+
+/// Bytes of one value.
+const VALUE: usize = 400;
+
+/// One item of an apply: what became of it, its changes, the hosts it touches.
+pub(crate) fn item(item: &Value, name: &str, words: &Words) -> String {
+    let action = target::text(item, "/action");
+    let tone = match action {
+        "created" => Tone::Good,
+        "configured" => Tone::Busy,
+        "failed" => Tone::Bad,
+        _ => Tone::Faint,
+    };
+    let mut out = format!("{} {}", plain(name, 300), words.paint(action, tone));
+    if let Some(problem) = item.get("problem").filter(|p| !p.is_null()).and_then(Problem::of) {
+        for line in problem.text().lines() {
+            out += &format!("\n  {}", plain(line, 600));
+        }
+        if !problem.next.is_empty() {
+            out += &format!("\n  {} {}", words.paint("try:", Tone::Busy), plain(&problem.next, 600));
+        }
+    }
+    out
+}
+
+/// The changed fields, one on each line: `spec.site: north -> south`.
+pub(crate) fn changes(item: &Value, words: &Words) -> Vec<String> {
+    let each = item.get("diff").and_then(Value::as_array).into_iter().flatten();
+    each.map(|change| line(change, words)).collect()
+}
+
+fn line(change: &Value, words: &Words) -> String {
+    let path = plain(target::text(change, "/path"), 200);
+    match (there(change, "before"), there(change, "after")) {
+        (None, Some(after)) => words.paint(&format!("  + {path}: {after}"), Tone::Good),
+        (Some(before), None) => words.paint(&format!("  - {path}: {before}"), Tone::Bad),
+        (Some(before), Some(after)) => format!(
+            "  {} {path}: {} {} {}",
+            words.paint("~", Tone::Busy),
+            words.paint(&before, Tone::Bad),
+            words.paint("->", Tone::Faint),
+            words.paint(&after, Tone::Good)
+        ),
+        (None, None) => format!("  ~ {path}"),
+    }
+}
+
+fn there(change: &Value, name: &str) -> Option<String> {
+    let value = change.get(name).filter(|v| !v.is_null())?;
+    Some(plain(&value.as_str().map_or_else(|| value.to_string(), str::to_owned), VALUE))
+}
+
+/// Which hosts feel it, and how.
+pub(crate) fn affected(item: &Value) -> Vec<String> {
+    let Some(affected) = item.get("affected").filter(|a| !a.is_null()) else { return Vec::new() };
+    let hosts = affected.get("hosts").and_then(Value::as_u64).unwrap_or_default();
+    let mut out = vec![match hosts {
+        0 => "  touches no host".to_owned(),
+        1 => "  touches 1 host".to_owned(),
+        n => format!("  touches {n} hosts"),
+    }];
+    let sample = affected.get("sample").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for host in sample {
+        let changes = host.get("changes").and_then(Value::as_array).into_iter().flatten();
+        let changes: Vec<String> = changes.map(change).collect();
+        let said = |pointer| Some(target::text(host, pointer)).filter(|t| !t.is_empty());
+        let name = plain(said("/fullName").or_else(|| said("/name")).unwrap_or_default(), 200);
+        out.push(if changes.is_empty() {
+            format!("    {name}")
+        } else {
+            format!("    {name}: {}", changes.join("; "))
+        });
+    }
+    let shown = sample.len() as u64;
+    if hosts > shown && shown > 0 {
+        out.push(format!("    and {} more", hosts - shown));
+    }
+    out
+}
+
+fn change(change: &Value) -> String {
+    if let Some(text) = change.as_str() {
+        return plain(text, VALUE);
+    }
+    let said = |names: &[&str]| names.iter().find_map(|n| change.get(*n)).cloned().unwrap_or_default();
+    let word = |value: Value| match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => plain(&text, VALUE),
+        other => plain(&other.to_string(), VALUE),
+    };
+    let path = word(said(&["path", "field", "key"]));
+    format!("{path} {} -> {}", word(said(&["before", "from"])), word(said(&["after", "to"])))
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_contract::Timestamp;
+    use jiff::tz::TimeZone;
+    use serde_json::json;
+
+    use super::*;
+    use crate::show::Look;
+
+    #[test]
+    fn a_dry_run_says_what_and_whom_it_would_touch() {
+        let words = Words { now: Timestamp(0), zone: TimeZone::UTC, look: Look::Plain };
+        let value = json!({"action": "configured", "diff": [
+                {"path": "spec.site", "before": "north", "after": "south"},
+                {"path": "metadata.labels.role", "before": null, "after": "pos"},
+                {"path": "spec.image", "before": "old"}],
+            "affected": {"hosts": 12, "sample": [{"name": "a", "changes": ["image: old -> new"]},
+                {"name": "b", "changes": [{"path": "boot.network", "before": "allow", "after": "deny"}]}]}});
+        assert_eq!(item(&value, "policy/x", &words), "policy/x configured");
+        assert_eq!(
+            changes(&value, &words),
+            ["  ~ spec.site: north -> south", "  + metadata.labels.role: pos", "  - spec.image: old"]
+        );
+        assert_eq!(
+            affected(&value),
+            [
+                "  touches 12 hosts",
+                "    a: image: old -> new",
+                "    b: boot.network allow -> deny",
+                "    and 10 more"
+            ]
+        );
+        let failed = json!({"action": "failed", "problem": {"detail": "No.", "next": "Ask.", "status": 422}});
+        assert_eq!(item(&failed, "x", &words), "x failed\n  No.\n  try: Ask.");
+    }
+}

@@ -1,0 +1,72 @@
+//! `cairn describe`: a resource in full; of a host also its parts, phases and last lines.
+
+use cairn_domain::{
+    model::Kind,
+    timeline::{Entry, phases},
+};
+use serde_json::Value;
+
+use crate::{
+    Context,
+    context::Session,
+    exit::Failure,
+    show::{describe, entry::Printer, facts},
+    target::{self, Target},
+    timeline,
+};
+
+/// Lines of a host's timeline that are shown.
+const LAST: usize = 8;
+
+/// `cairn describe`
+pub(crate) async fn run(cx: &mut Context, words: &[String]) -> Result<(), Failure> {
+    let session = cx.session()?;
+    let targets = target::targets(words)?;
+    for (n, target) in targets.iter().enumerate() {
+        if n > 0 && cx.output.is_text() {
+            cx.line("")?;
+        }
+        let object = target.get(&session.client, session.namespace()).await?;
+        let printed = if targets.len() > 1 { cx.streamed(&object)? } else { cx.value(&object)? };
+        if printed {
+            continue;
+        }
+        if target.kind == Kind::Host {
+            host(cx, &session, target, &object).await?;
+        } else {
+            let words = cx.words();
+            cx.line(&describe::object(&object, &words))?;
+        }
+    }
+    Ok(())
+}
+
+/// One host for people.
+pub(crate) async fn host(
+    cx: &mut Context,
+    session: &Session,
+    target: &Target,
+    host: &Value,
+) -> Result<(), Failure> {
+    let key = match target::text(host, "/metadata/uid") {
+        "" => target.name.as_str(),
+        uid => uid,
+    };
+    let entries: Vec<Entry> =
+        timeline::all(&session.client, &format!("{}/timeline", target::path(Kind::Host, key))).await?;
+    let words = cx.words();
+    cx.line(&facts::host(host, &words))?;
+    let phases = phases(&entries);
+    if !phases.is_empty() {
+        cx.line(&facts::phases(&phases, &words))?;
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    cx.line("last")?;
+    let mut printer = Printer::default();
+    entries
+        .iter()
+        .skip(entries.len().saturating_sub(LAST))
+        .try_for_each(|e| cx.line(&printer.print(e, &words)))
+}

@@ -1,0 +1,150 @@
+//! `cairn get`, `cairn api-resources`.
+
+use cairn_domain::model::{Kind, Level};
+use serde_json::Value;
+
+use super::watch;
+use crate::{
+    Context, Output,
+    args::Get,
+    context::Session,
+    exit::Failure,
+    listing::{self, List, Query},
+    show::{
+        columns::{self, Extent},
+        table,
+    },
+    target::{self, Target, text},
+};
+
+/// What the words mean.
+pub(crate) enum Wanted {
+    Lists(Vec<Kind>),
+    Named(Vec<Target>),
+}
+
+impl Wanted {
+    pub(crate) fn of(words: &[String]) -> Result<Self, Failure> {
+        match words {
+            [kinds] if !kinds.contains('/') => target::kinds(kinds).map(Self::Lists),
+            words => target::targets(words).map(Self::Named),
+        }
+    }
+}
+
+/// `cairn get`
+pub(crate) async fn run(cx: &mut Context, args: &Get) -> Result<(), Failure> {
+    let session = cx.session()?;
+    let namespace = session.namespace().filter(|_| !args.all_namespaces).map(str::to_owned);
+    let query = Query {
+        namespace,
+        labels: args.selector.clone(),
+        fields: args.field_selector.clone(),
+        limit: args.limit.filter(|n| *n > 0),
+    };
+    match Wanted::of(&args.words)? {
+        Wanted::Named(targets) if !args.watch => named(cx, &session, &targets).await,
+        Wanted::Named(targets) => watch::named(cx, &session, &targets).await,
+        Wanted::Lists(kinds) if args.watch => watch::lists(cx, &session, &kinds, &query).await,
+        Wanted::Lists(kinds) => lists(cx, &session, &kinds, &query).await,
+    }
+}
+
+async fn named(cx: &mut Context, session: &Session, targets: &[Target]) -> Result<(), Failure> {
+    let mut items = Vec::new();
+    for target in targets {
+        items.push(target.get(&session.client, session.namespace()).await?);
+    }
+    if let [one] = items.as_slice()
+        && cx.value(one)?
+    {
+        return Ok(());
+    }
+    let all = List { items, ..List::default() };
+    let mut kinds: Vec<Kind> = targets.iter().map(|t| t.kind).collect();
+    kinds.dedup();
+    show(cx, all, &kinds, Spanning::Known(session.namespace.clone()))
+}
+
+async fn lists(cx: &mut Context, session: &Session, kinds: &[Kind], query: &Query) -> Result<(), Failure> {
+    let mut all = List::default();
+    for kind in kinds {
+        let list = listing::list(&session.client, *kind, query).await?;
+        all.items.extend(list.items);
+        all.remaining = all.remaining.or(list.remaining);
+        if all.resource_version.is_empty() {
+            all.resource_version = list.resource_version;
+        }
+    }
+    let spanning = Spanning::Known(query.namespace.clone().unwrap_or_default());
+    show(cx, all, kinds, spanning)
+}
+
+/// Where a list was looked for: rows elsewhere need their namespace.
+pub(crate) enum Spanning {
+    Known(String),
+}
+
+impl Spanning {
+    /// Whether any item lies elsewhere than where one looked.
+    pub(crate) fn of(&self, items: &[&Value]) -> bool {
+        let Self::Known(namespace) = self;
+        items.iter().any(|i| text(i, "/metadata/namespace") != namespace)
+    }
+}
+
+fn show(cx: &mut Context, list: List, kinds: &[Kind], spanning: Spanning) -> Result<(), Failure> {
+    let remaining = list.remaining;
+    if !cx.output.is_text() {
+        let value = list.into_value(if let [one] = kinds { Some(*one) } else { None });
+        cx.value(&value)?;
+    } else {
+        let several = kinds.len() > 1;
+        for (n, kind) in kinds.iter().enumerate() {
+            let items: Vec<&Value> =
+                list.items.iter().filter(|i| text(i, "/kind") == kind.name() || !several).collect();
+            if several {
+                cx.line(&format!("{}{}", if n > 0 { "\n" } else { "" }, kind.plural()))?;
+            }
+            rows(cx, *kind, &items, &spanning)?;
+        }
+    }
+    match remaining {
+        Some(1) => cx.say("There are more; see all without --limit."),
+        Some(n) => cx.say(&format!("There are {n} more; see all without --limit.")),
+        None => {}
+    }
+    Ok(())
+}
+
+fn rows(cx: &mut Context, kind: Kind, items: &[&Value], spanning: &Spanning) -> Result<(), Failure> {
+    if items.is_empty() {
+        return cx.line(columns::none(kind));
+    }
+    let lives = kind.level() != Level::Appliance;
+    let extent = Extent { wide: cx.output == Output::Wide, spanning: lives && spanning.of(items) };
+    let words = cx.words();
+    cx.line(&table::resources(kind, items, extent, &words))
+}
+
+/// `cairn api-resources`
+pub(crate) fn kinds(cx: &mut Context) -> Result<(), Failure> {
+    let level = |kind: Kind| match kind.level() {
+        Level::Appliance => "appliance",
+        Level::Organisation => "organisation",
+        Level::Project => "project",
+        Level::Any => "any",
+    };
+    let facts = |k: &Kind| serde_json::json!({"kind": k.name(), "name": k.plural(), "short": k.short(), "namespace": level(*k)});
+    let value = serde_json::json!({ "items": Kind::ALL.iter().map(facts).collect::<Vec<_>>() });
+    if cx.output == Output::Name {
+        return cx.line(&Kind::ALL.map(Kind::plural).join("\n"));
+    }
+    if cx.value(&value)? {
+        return Ok(());
+    }
+    let row = |k: &Kind| [k.plural(), k.short(), k.name(), level(*k)].map(table::cell).to_vec();
+    let rows: Vec<_> = Kind::ALL.iter().map(row).collect();
+    let words = cx.words();
+    cx.line(&table::grid(&words, &["NAME", "SHORT", "KIND", "LIVES IN"], &rows))
+}
