@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -29,18 +30,20 @@ pub(crate) struct Dialer {
     at: SocketAddr,
     /// Name in the server's certificate.
     name: ServerName<'static>,
-    token: Option<String>,
+    /// Each connection takes the next.
+    tokens: Arc<[String]>,
+    taken: Arc<AtomicUsize>,
 }
 
 /// A client's certificate and key.
 pub(crate) type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
 
 impl Dialer {
-    /// To `at`, whose certificate is for its address; requests carry the bearer token.
-    pub(crate) fn new(at: SocketAddr, ca: &Path, token: &str) -> Result<Self> {
+    /// To `at`, whose certificate is for its address; the requests of a connection carry one of the bearer tokens.
+    pub(crate) fn new(at: SocketAddr, ca: &Path, tokens: &[String]) -> Result<Self> {
         let config = ClientConfig::builder().with_root_certificates(roots(ca)?).with_no_client_auth();
-        let (name, token) = (ServerName::from(at.ip()), Some(token.to_owned()));
-        Ok(Self { config: Arc::new(config), at, name, token })
+        let (config, taken) = (Arc::new(config), Arc::default());
+        Ok(Self { config, at, name: ServerName::from(at.ip()), tokens: tokens.into(), taken })
     }
 
     /// To the hosts' side, as a host with this certificate.
@@ -51,7 +54,7 @@ impl Dialer {
             config.with_client_auth_cert(vec![certificate], key).context("the host's certificate")?;
         config.alpn_protocols = vec![cairn_contract::ALPN_HOST.to_vec()];
         let name = ServerName::try_from(cairn_contract::SERVER_NAME).context("the server's name")?;
-        Ok(Self { config: Arc::new(config), at, name, token: None })
+        Ok(Self { config: Arc::new(config), at, name, tokens: Arc::default(), taken: Arc::default() })
     }
 
     /// An HTTP/1.1 connection that is kept open.
@@ -60,7 +63,7 @@ impl Dialer {
         let (sender, connection) = http1::handshake(TokioIo::new(tls)).await?;
         let mut driver = JoinSet::new();
         driver.spawn(async move { drop(connection.await) });
-        Ok(Http1 { sender, authority: self.at.to_string(), token: self.token.clone(), _driver: driver })
+        Ok(Http1 { sender, authority: self.at.to_string(), token: self.token(), _driver: driver })
     }
 
     /// An HTTP/2 connection, for many requests at once.
@@ -69,7 +72,12 @@ impl Dialer {
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await?;
         let mut driver = JoinSet::new();
         driver.spawn(async move { drop(connection.await) });
-        Ok(Http2 { sender, authority: self.at.to_string(), token: self.token.clone(), _driver: driver })
+        Ok(Http2 { sender, authority: self.at.to_string(), token: self.token(), _driver: driver })
+    }
+
+    fn token(&self) -> Option<String> {
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        self.tokens.get(number.checked_rem(self.tokens.len())?).cloned()
     }
 
     async fn tls(&self, from: Ipv4Addr, alpn: Option<&[u8]>) -> Result<TlsStream<tokio::net::TcpStream>> {

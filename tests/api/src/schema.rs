@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::child::{Process, leashed};
 use crate::site::{Database, Site};
@@ -22,7 +22,10 @@ pub(crate) fn run(cairn: &Path, python: &Path, config: &Path) -> Result<bool> {
     let mut command = leashed(python);
     command.args(["-m", "schemathesis.cli", "--no-color", "--config-file"]).arg(config).arg("run");
     command.arg(format!("https://{}/api/v1/openapi.json", site.address()));
-    command.current_dir(site.folder()).env("CAIRN_TOKEN", site.token()).env("CAIRN_CA", site.ca());
+    command
+        .current_dir(site.folder())
+        .env("CAIRN_TOKEN", site.tokens().first().context("no token")?)
+        .env("CAIRN_CA", site.ca());
     command.env("PYTHONIOENCODING", "utf-8").env("COLUMNS", "120");
     let mut process = Process::start(command, Stdio::null())?;
     let status = process.finish(PATIENCE);

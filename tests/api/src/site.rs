@@ -1,5 +1,5 @@
-//! A real site for a test: `cairn init` and `cairn serve` in a folder of its own, on one loopback port, with an
-//! administrator's token. It serves no DHCP, TFTP or plain HTTP.
+//! A real site for a test: `cairn init` and `cairn serve` in a folder of its own, on one loopback port, with
+//! administrators' tokens. It serves no DHCP, TFTP or plain HTTP.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,6 +18,8 @@ use crate::child::{Process, leashed};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The first administrator's; the site is gone with the test.
 const PASSWORD: &str = "correct horse battery staple\n";
+/// Service tokens: the server limits how much each may ask.
+const TOKENS: usize = 8;
 
 /// Where the site keeps its data.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub(crate) struct Site {
     folder: TempDir,
     cairn: PathBuf,
     port: u16,
-    token: String,
+    tokens: Vec<String>,
 }
 
 impl Site {
@@ -44,12 +46,13 @@ impl Site {
     pub(crate) fn start(cairn: &Path, database: &Database) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("cairn-api-").tempdir()?;
         let port = free_port()?;
-        let mut site = Self { server: None, folder, cairn: cairn.to_owned(), port, token: String::new() };
+        let mut site = Self { server: None, folder, cairn: cairn.to_owned(), port, tokens: Vec::new() };
         let said = site.cairn(&["init", "--data", "site", "--site", "api", "--address", "127.0.0.1"], "")?;
         let code = code(&said).with_context(|| format!("cairn init told no one-time code:\n{said}"))?;
         site.configure(database)?;
         site.serve()?;
-        site.token = site.log_in(&code)?;
+        site.log_in(&code)?;
+        site.tokens = (0..TOKENS).map(|number| site.make_token(number)).collect::<Result<_>>()?;
         Ok(site)
     }
 
@@ -94,9 +97,9 @@ impl Site {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// An administrator's token.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+    /// Tokens with all rights.
+    pub(crate) fn tokens(&self) -> &[String] {
+        &self.tokens
     }
 
     /// PEM file with the CA of its certificate.
@@ -138,12 +141,16 @@ impl Site {
         fs::write(&path, format!("{database}{text}{listen}")).context("cannot write cairn.toml")
     }
 
-    fn log_in(&self, code: &str) -> Result<String> {
+    fn log_in(&self, code: &str) -> Result<()> {
         let url = format!("https://{}", self.address());
         let login = ["login", &url, "--code", code, "--user", "admin", "--password-stdin", "--ca-file"];
-        self.cairn(&[&login[..], &["site/keys/site-ca.crt"]].concat(), PASSWORD)?;
+        self.cairn(&[&login[..], &["site/keys/site-ca.crt"]].concat(), PASSWORD).map(drop)
+    }
+
+    fn make_token(&self, number: usize) -> Result<String> {
+        let name = format!("tests-{number}");
         let token =
-            ["token", "create", "tests", "--role", "admin", "--expires", "1d", "-o", "jsonpath={.secret}"];
+            ["token", "create", &name, "--role", "admin", "--expires", "1d", "-o", "jsonpath={.secret}"];
         Ok(self.cairn(&token, "")?.trim().to_owned())
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn measure(body: Bytes, requests: usize) -> Result<Times> {
     let folder = tempfile::tempdir()?;
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, certificate.pem())?;
-    let mut client = Dialer::new(at, &ca, "none")?.http1(Ipv4Addr::LOCALHOST).await?;
+    let mut client = Dialer::new(at, &ca, &[])?.http1(Ipv4Addr::LOCALHOST).await?;
     let mut times = Vec::with_capacity(requests);
     for _ in 0..requests {
         let since = Instant::now();

@@ -82,7 +82,7 @@ pub(crate) fn run(cairn: &Path, scale: Scale, json: Option<&Path>) -> Result<boo
 
 /// Everything. The server is started anew after loading: hosts are made to run behind its back.
 async fn on_sqlite(site: &mut Site, scale: &Scale) -> Result<Vec<Figure>> {
-    let dialer = Dialer::new(site.address(), &site.ca(), site.token())?;
+    let dialer = Dialer::new(site.address(), &site.ca(), site.tokens())?;
     let mut figures = told(vec![load(&dialer, scale).await?]);
     site.stop();
     let hosts = reports::enrol(site).await?;
@@ -100,7 +100,7 @@ async fn on_sqlite(site: &mut Site, scale: &Scale) -> Result<Vec<Figure>> {
 }
 
 async fn on_postgres(site: &Site, scale: &Scale) -> Result<Vec<Figure>> {
-    let dialer = Dialer::new(site.address(), &site.ca(), site.token())?;
+    let dialer = Dialer::new(site.address(), &site.ca(), site.tokens())?;
     let mut figures = vec![load(&dialer, scale).await?];
     figures.extend(lists::measure(&dialer, scale).await?);
     figures.extend(relabel::measure(&dialer, scale).await?);
