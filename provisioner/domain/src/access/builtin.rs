@@ -49,7 +49,11 @@ pub fn builtin(name: &str) -> Option<RoleSpec> {
         ),
         "project-admin" => (
             "everything in a project but removing it: regions, sites, hosts, policies, roles, tokens",
-            vec![rule(&[], IN_PROJECT), rule(&[Get, Update, Audit], [Kind::Project])],
+            vec![
+                rule(&[], IN_PROJECT),
+                rule(&[Get, Update, Audit], [Kind::Project]),
+                rule(&[Get], [Kind::Organisation]),
+            ],
         ),
         "site-operator" => (
             "runs the hosts of sites: registers, lets in, installs again, moves, removes",

@@ -95,27 +95,30 @@ impl Grants {
 
     /// Whether `get` is allowed on what an event shows, by what lay above it then.
     pub fn sees(&self, seen: &Seen) -> bool {
-        let (kind, uid) = (seen.object.kind(), seen.object.metadata.uid);
-        let mut rights = self.everywhere | self.at.get(&uid).copied().unwrap_or_default();
+        let own = self.at.get(&seen.object.metadata.uid).copied().unwrap_or_default();
+        let mut rights = self.everywhere | own;
         for above in seen.above.iter() {
             rights |= self.at.get(above).copied().unwrap_or_default();
         }
-        self.reads(rights, kind, uid, seen.above.first().copied())
+        self.reads(rights, &seen.object, seen.above.first().copied())
     }
 
-    /// Whether `get` is allowed on something of `kind` in the node `parent`, given the rights that hold there.
-    fn reads(&self, rights: Rights, kind: Kind, uid: Uid, parent: Option<Uid>) -> bool {
+    /// Whether `get` is allowed on something in the node `parent`, given the rights that hold there.
+    fn reads(&self, rights: Rights, object: &Object, parent: Option<Uid>) -> bool {
+        let kind = object.kind();
         if rights.has(Verb::Get, kind) {
             return true;
         }
         if acts_downwards(kind) {
-            let below = match parent {
-                None => self.anywhere,
-                Some(node) => self.below.get(&node).copied().unwrap_or_default(),
+            let below = match (parent, &object.metadata.namespace) {
+                (Some(node), _) => self.below.get(&node).copied().unwrap_or_default(),
+                (None, Namespace::Appliance) => self.anywhere,
+                // Its namespace's node is gone: it acts on nothing.
+                (None, Namespace::Organisation(_) | Namespace::Project { .. }) => Rights::NONE,
             };
             return below.has(Verb::Get, kind);
         }
-        kind.is_node() && self.below.contains_key(&uid)
+        kind.is_node() && self.below.contains_key(&object.metadata.uid)
     }
 
     /// Whether `before` may become `after`: made where there is no `before`, removed where there is no `after`. Both the
@@ -157,11 +160,10 @@ pub struct Sight<'a> {
 impl Sight<'_> {
     /// Whether `get` is allowed on a resource of the index.
     pub fn sees(&self, object: &Object) -> bool {
-        let uid = object.metadata.uid;
         if self.grants.everywhere.has(Verb::Get, object.kind()) {
             return true;
         }
-        self.index.get(uid).is_some() && self.reads(object.kind(), uid)
+        self.index.get(object.metadata.uid).is_some() && self.reads(object)
     }
 
     /// See [`Grants::decide`].
@@ -169,14 +171,14 @@ impl Sight<'_> {
         let (allowed, visible) = match place {
             Place::Of(uid) => match self.index.get(uid) {
                 Some(object) if object.kind() == kind => {
-                    let visible = self.reads(kind, uid);
+                    let visible = self.reads(object);
                     let allowed = visible && (verb == Verb::Get || self.rights_on(uid).has(verb, kind));
                     (allowed, visible)
                 }
                 Some(_) | None => (false, false),
             },
             Place::Under(node) => {
-                let visible = self.index.get(node).is_some_and(|o| self.reads(o.kind(), node));
+                let visible = self.index.get(node).is_some_and(|o| self.reads(o));
                 (self.rights(Some(node)).has(verb, kind), visible)
             }
             Place::In(namespace) => {
@@ -190,9 +192,10 @@ impl Sight<'_> {
         }
     }
 
-    fn reads(&self, kind: Kind, uid: Uid) -> bool {
+    fn reads(&self, object: &Object) -> bool {
+        let uid = object.metadata.uid;
         let parent = self.index.parent(uid).map(|p| p.metadata.uid);
-        self.grants.reads(self.rights_on(uid), kind, uid, parent)
+        self.grants.reads(self.rights_on(uid), object, parent)
     }
 
     /// On a resource: what is granted at it or above. Only nodes are remembered that others lie in.
@@ -232,7 +235,7 @@ impl Sight<'_> {
     fn sees_namespace(&self, namespace: &Namespace) -> bool {
         match namespace {
             Namespace::Appliance => true,
-            inside => self.index.node_of(inside).is_some_and(|o| self.reads(o.kind(), o.metadata.uid)),
+            inside => self.index.node_of(inside).is_some_and(|o| self.reads(o)),
         }
     }
 

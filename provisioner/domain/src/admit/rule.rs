@@ -2,14 +2,14 @@
 
 use super::{
     Check,
-    metadata::{check_label_map, check_word, described},
+    metadata::{check_label_map, check_word},
     node::existing,
     policy::check_number,
     refusal::{Problems, shown},
 };
 use crate::{
     glob,
-    model::{ClaimRuleSpec, FirmwareProfileSpec, Kind, Namespace},
+    model::{ClaimRuleSpec, FirmwareProfileSpec, Kind},
 };
 
 /// Most seconds that a power-on self-test may add.
@@ -26,10 +26,7 @@ pub(super) fn check_claim(cx: &Check<'_>, spec: &ClaimRuleSpec, problems: &mut P
         ("spec.match.product", m.product.as_deref()),
     ];
     check_patterns(&patterns, "serial, uuid, mac, ek, manufacturer, product", problems);
-    if !matches!(cx.namespace, Namespace::Project { .. }) {
-        let message = format!("a claim rule claims for a project, and {} is none", described(cx.namespace));
-        problems.invalid("metadata.namespace", message, "name the project of the site");
-    } else if spec.site.is_empty() {
+    if spec.site.is_empty() {
         problems.invalid("spec.site", "is missing", "name the site that the machines go to");
     } else {
         existing(cx, Kind::Site, &spec.site, "spec.site", problems);

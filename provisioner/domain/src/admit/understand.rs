@@ -1,5 +1,8 @@
 //! Reading what people send so that every slip is told at once, with its path and the nearest known word. serde stops at the
-//! first and names no path; so what it refuses is held against the JSON Schema of its type.
+//! first, names no path, and takes a list for an object; so everything is first held against the JSON Schema of its type, the
+//! same that the API serves.
+
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize as _;
@@ -27,33 +30,39 @@ const MAX_LISTED: usize = 16;
 /// # Errors
 /// All that is wrong with its head; never empty.
 pub fn manifest(value: &Value) -> Result<Manifest, Vec<Refusal>> {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    let mut problems = Problems::default();
+    compare("", value, SCHEMA.get_or_init(schema_of::<Manifest>), &mut problems);
+    if !problems.is_empty() {
+        return Err(problems.all());
+    }
     Manifest::deserialize(value).map_err(|error| {
-        let mut problems = Problems::default();
-        explain("", value, &schema_of::<Manifest>(), &mut problems);
-        if problems.is_empty() {
-            problems.invalid("", chain(&error), "write it as cairn get -o yaml shows one");
-        }
+        problems.invalid("", chain(&error), "write it as cairn get -o yaml shows one");
         problems.all()
     })
 }
 
 /// Reads a spec.
 pub(super) fn spec(kind: Kind, value: &Value, problems: &mut Problems) -> Option<Spec> {
-    let error = match Spec::parse(kind, value.clone()) {
-        Ok(spec) => return Some(spec),
-        Err(error) => error,
-    };
+    static SCHEMAS: OnceLock<BTreeMap<Kind, Value>> = OnceLock::new();
+    let schemas = SCHEMAS.get_or_init(|| Kind::ALL.into_iter().map(|kind| (kind, schema(kind))).collect());
     let before = problems.count();
-    // An absent spec lacks what is required.
+    // An absent spec may lack what is required.
     let empty = Value::Object(Map::new());
     let value = if value.is_null() { &empty } else { value };
-    explain("spec", value, &schema(kind), problems);
-    if problems.count() == before {
-        let message = chain(&error.source);
-        let field = culprit(kind, value, &message);
-        problems.invalid(field, message, format!("write it as cairn get {} -o yaml shows one", kind.short()));
+    if let Some(schema) = schemas.get(&kind) {
+        compare("spec", value, schema, problems);
     }
-    None
+    if problems.count() > before {
+        return None;
+    }
+    Spec::parse(kind, value.clone())
+        .map_err(|error| {
+            let message = chain(&error.source);
+            let next = format!("write it as cairn get {} -o yaml shows one", kind.short());
+            problems.invalid(culprit(kind, value, &message), message, next);
+        })
+        .ok()
 }
 
 /// The field without which the error would be another: for values whose type reads them by rules of its own.
@@ -90,7 +99,7 @@ fn schema_of<T: JsonSchema>() -> Value {
 }
 
 /// Holds `value` against a root schema; says nothing where it finds nothing.
-fn explain(path: &str, value: &Value, root: &Value, problems: &mut Problems) {
+fn compare(path: &str, value: &Value, root: &Value, problems: &mut Problems) {
     Walk { root, problems }.look(path, value, root, MAX_DEPTH);
 }
 
