@@ -19,6 +19,9 @@ pub(crate) const KEPT: i64 = 100_000;
 /// The log is cut when a number divisible by this comes by.
 const CUT_EVERY: i64 = 1024;
 
+/// A page of the log.
+pub(crate) const AFTER: &str = "SELECT * FROM change WHERE rv > $1 ORDER BY rv LIMIT $2";
+
 /// One change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changed {
@@ -35,7 +38,7 @@ pub struct Changed {
 impl Store {
     /// Changes after the resource version `after`, in order.
     pub async fn changes_after(&self, after: i64, limit: u32) -> Result<Vec<Changed>, ReadError> {
-        let rows = sql("SELECT * FROM change WHERE rv > $1 ORDER BY rv LIMIT $2").bind(after).bind(limit);
+        let rows = sql(AFTER).bind(after).bind(limit);
         rows.fetch_all(self.reader()).await?.iter().map(changed_of).collect()
     }
 

@@ -4,7 +4,7 @@ use cairn_contract::{HostId, Timestamp};
 use cairn_domain::{Level, Note};
 use uuid::Uuid;
 
-use crate::{Line, Store, Whose, db::sql, history, host, row};
+use crate::{Line, Store, Whose, audit, changes, db::sql, history, host, resource, row};
 
 /// What SQLite would do, one step a line.
 async fn plan(store: &Store, text: &'static str) -> String {
@@ -27,6 +27,13 @@ async fn frequent_queries_use_an_index_and_sort_nothing() {
     let due = plan(&store, host::DUE).await;
     assert!(due.contains("USING INDEX host_by_deadline (deadline<?)"), "{due}");
     assert!(!due.contains("TEMP B-TREE"), "{due}");
+    let changes = plan(&store, changes::AFTER).await;
+    assert!(changes.contains("USING INDEX") && changes.contains("(rv>?)"), "{changes}");
+    assert!(!changes.contains("TEMP B-TREE"), "{changes}");
+    let premise = plan(&store, resource::NEWER).await;
+    assert!(premise.contains("(rv>?)"), "{premise}");
+    let audit = plan(&store, audit::PAGE).await;
+    assert!(audit.contains("(seq>?)") && !audit.contains("TEMP B-TREE"), "{audit}");
     let key = plan(&store, host::BY_KEY).await;
     assert!(!key.contains("SCAN"), "{key}");
 }

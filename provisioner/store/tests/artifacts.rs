@@ -1,5 +1,7 @@
 //! Images, installers, leases and blobs.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 mod setup;
 
 use std::{io::Write as _, net::Ipv4Addr};

@@ -1,5 +1,7 @@
 //! One step is one transaction: all of it or nothing.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 mod setup;
 
 use cairn_contract::InstallId;

@@ -1,5 +1,7 @@
 //! Which host a machine is found to be.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 mod setup;
 
 use cairn_contract::Timestamp;

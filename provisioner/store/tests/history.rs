@@ -1,5 +1,7 @@
 //! Timelines: whose they are, and that nobody can fill the disk with them.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 mod setup;
 
 use cairn_contract::Mac;

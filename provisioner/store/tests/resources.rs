@@ -1,5 +1,7 @@
 //! Resources, the log of changes, and the index that follows it.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 mod setup;
 
 use std::time::Duration;

@@ -11,9 +11,14 @@ use cairn_domain::{
     Effect, Host, State, Why,
     host::{HostMeta, Installed},
 };
-use cairn_store::{Change, InstallWrite, InstallerStanding, NewInstall, Store, Whose};
-use setup::{NOW, ek, host, image, installer, inventory, line, mac};
-use sqlx::{ConnectOptions as _, Executor as _, sqlite::SqliteConnectOptions};
+use cairn_store::{Change, Database, InstallWrite, InstallerStanding, NewInstall, Store, Whose};
+use setup::{NOW, ek, engines::Site, host, image, installer, inventory, line, mac};
+use sqlx::{
+    ConnectOptions as _, Executor as _, SqlSafeStr as _,
+    migrate::{Migration, MigrationType, Migrator},
+    postgres::PgConnectOptions,
+    sqlite::SqliteConnectOptions,
+};
 use uuid::Uuid;
 
 const INSTALL: InstallId = InstallId(Uuid::from_u128(2));
@@ -110,6 +115,24 @@ async fn a_database_of_the_first_version_loads() {
     sqlx::Connection::close(old).await.unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     check_all(&store, Some("main")).await;
+}
+
+/// The rows of the same file, in a PostgreSQL of the first version.
+#[tokio::test]
+async fn a_postgresql_of_the_first_version_loads() {
+    let site = Site::postgres().await;
+    let Database::Postgres(url) = &site.database else { panic!("PostgreSQL was asked for") };
+    let mut old = url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    let first = include_str!("../migrations/0001_site.sql").into_sql_str();
+    let first = Migration::new(1, "site".into(), MigrationType::Simple, first, false);
+    Migrator::with_migrations(vec![first]).run_direct(None, &mut old, false).await.unwrap();
+    old.execute("DELETE FROM sequence").await.unwrap();
+    let rows = include_str!("fixtures/v1.sql").lines().filter(|l| l.starts_with("INSERT INTO"));
+    for row in rows.filter(|l| !l.contains("_sqlx_migrations")) {
+        old.execute(row).await.unwrap();
+    }
+    sqlx::Connection::close(old).await.unwrap();
+    check_all(&site.open().await, Some("main")).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What only a database that several provisioners share can do: go away, come back, and tell one of the other.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 mod setup;
 
 use std::time::Duration;
@@ -11,7 +13,7 @@ use setup::{NOW, engines::Site, host, insert, line};
 use tokio_util::sync::CancellationToken;
 
 fn note(text: &str) -> Note {
-    Note::new(Level::Info, "test", text.to_owned())
+    Note::new(Level::Info, "test", text)
 }
 
 #[tokio::test]

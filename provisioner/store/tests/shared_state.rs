@@ -1,5 +1,7 @@
 //! What several provisioners share beside hosts: the audit chain, duties, sessions, tickets.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 mod setup;
 
 use cairn_contract::Timestamp;

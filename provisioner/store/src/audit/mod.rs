@@ -11,4 +11,6 @@ mod verify;
 pub(crate) use append::append;
 pub use canonical::digest;
 pub use page::AuditFilter;
+#[cfg(test)]
+pub(crate) use page::PAGE;
 pub use verify::{AuditFlaw, Verified};

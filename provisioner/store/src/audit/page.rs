@@ -36,7 +36,7 @@ pub struct AuditFilter {
 }
 
 /// All filters in one statement, each of which may be absent.
-const PAGE: &str = "SELECT * FROM audit WHERE seq > $1 \
+pub(crate) const PAGE: &str = "SELECT * FROM audit WHERE seq > $1 \
      AND ($2 IS NULL OR actor = $2) AND ($3 IS NULL OR verb = $3) AND ($4 IS NULL OR kind = $4) \
      AND ($5 IS NULL OR uid = $5) AND ($6 IS NULL OR namespace = $6 OR namespace LIKE $7) \
      AND ($8 IS NULL OR name = $8) AND ($9 IS NULL OR outcome = $9) \

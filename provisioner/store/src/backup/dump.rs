@@ -30,6 +30,7 @@ const WAITING: usize = 4;
 /// Writes `file`, which is there when it is complete.
 pub(super) async fn dump(db: &Db, file: &Path, at: Timestamp) -> Result<Header, BackupError> {
     let mut tx = db.snapshot().await.map_err(ReadError::from)?;
+    tx.be_patient().await.map_err(ReadError::from)?;
     let (format, revision) = (FORMAT.to_owned(), tx.last(Sequence::Change).await?);
     let mut header = Header { format, schema: schema::newest(), created: at, revision, rows: 0 };
     let (pages, writer) = writer(file);

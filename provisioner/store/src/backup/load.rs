@@ -115,6 +115,7 @@ pub(super) async fn load(db: &Db, tables: &Tables) -> Result<u64, RestoreError> 
     let (path, size) = (tables.path.clone(), tables.size);
     let reader = tokio::task::spawn_blocking(move || read(&path, size, &send));
     let mut tx = db.begin().await?;
+    tx.be_patient().await?;
     for (_, empty) in tables::SEEDED {
         sql(empty).execute(&mut tx).await?;
     }
@@ -128,7 +129,8 @@ pub(super) async fn load(db: &Db, tables: &Tables) -> Result<u64, RestoreError> 
 }
 
 /// Some rows of one table.
-struct Part {
+#[derive(Debug)]
+pub(super) struct Part {
     /// Up to `VALUES`.
     insert: String,
     columns: usize,
@@ -148,7 +150,7 @@ async fn insert(tx: &mut Tx, part: &Part) -> Result<(), RestoreError> {
 }
 
 /// Reads to the end; says how many rows there were. Ends early when nobody takes them: the database failed, and says so.
-fn read(path: &Path, size: u64, send: &mpsc::Sender<Part>) -> Result<u64, RestoreError> {
+pub(super) fn read(path: &Path, size: u64, send: &mpsc::Sender<Part>) -> Result<u64, RestoreError> {
     let mut lines = Lines::open(path, size)?;
     let _: Header = lines.next()?;
     let mut table: Option<(Part, Vec<Type>)> = None;

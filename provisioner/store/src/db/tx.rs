@@ -115,6 +115,14 @@ impl Tx {
         written.execute(self).await.map(|_| ())
     }
 
+    /// It waits for a disk now and then: PostgreSQL does not end it for that.
+    pub(crate) async fn be_patient(&mut self) -> Result<(), sqlx::Error> {
+        if matches!(self.engine, Engine::Postgres(_)) {
+            sql("SET LOCAL idle_in_transaction_session_timeout = 0").execute(self).await?;
+        }
+        Ok(())
+    }
+
     /// Begins a part that can be undone by itself.
     pub(crate) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         sql("SAVEPOINT part").execute(self).await.map(|_| ())

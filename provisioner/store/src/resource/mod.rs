@@ -3,4 +3,6 @@
 mod read;
 mod write;
 
+#[cfg(test)]
+pub(crate) use write::NEWER;
 pub use write::{Batch, BatchError, ResourceWrite, Written};

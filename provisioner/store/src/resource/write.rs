@@ -143,13 +143,16 @@ impl Store {
     }
 }
 
+/// A change of the tree after a revision.
+pub(crate) const NEWER: &str = "SELECT rv FROM change WHERE rv > $1 AND kind <> 'Host' LIMIT 1";
+
 /// Others may have changed what these writes rely on. Hosts come and go all the time and matter to deletions only.
 async fn check_premise(tx: &mut Tx, batch: &Batch) -> Result<(), BatchError> {
     let Some(premise) = batch.premise else { return Ok(()) };
     let deletes = batch.writes.iter().any(|w| matches!(w, ResourceWrite::Delete { .. }));
     let newer = match deletes {
         true => sql("SELECT rv FROM change WHERE rv > $1 LIMIT 1"),
-        false => sql("SELECT rv FROM change WHERE rv > $1 AND kind <> 'Host' LIMIT 1"),
+        false => sql(NEWER),
     };
     match newer.bind(premise).fetch_optional(tx).await? {
         Some(_) => Err(BatchError::Premise),
