@@ -1,49 +1,35 @@
-//! The router: which path is whose, and what stands before it.
-
-use std::sync::Arc;
+//! The router and its document: which path is whose, and what stands before it.
 
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
     response::IntoResponse as _,
-    routing::{delete, get, post},
+    routing::get,
 };
-use cairn_store::{Reporter, Store};
+use bytes::Bytes;
 
 use crate::{
-    app::{App, Limits},
-    auth, bundles, console, guard, hosts, lists,
+    app::{App, Services},
+    audit, auth, bundles, console, guard, hosts, limit, lists, openapi, people,
     problem::{Kind, Problem},
-    status, timeline,
-    uploads::Uploads,
-    watch,
+    replay, resources,
+    route::{Door, Pace, Route},
+    status, timeline, watch,
 };
 
-/// The operator side as one service, for HTTP/1.1 and HTTP/2. `token_sha256` is of the operator token's text.
+/// The operator side as one service, for HTTP/1.1 and HTTP/2.
 ///
 /// The server layers a `ConnectInfo<SocketAddr>` over it, so that failed logins are counted by peer.
-pub fn router(
-    store: Store,
-    reporter: Arc<dyn Reporter>,
-    uploads: Arc<dyn Uploads>,
-    token_sha256: [u8; 32],
-    limits: Limits,
-) -> Router {
-    let app = App::new(store, reporter, uploads, token_sha256, limits);
-    // Uploads and watches last: they keep their own time.
-    let slow = Router::new()
-        .route("/bundles", post(bundles::add))
-        .route("/watch", get(watch::site))
-        .route("/hosts/{host}/watch", get(watch::host))
-        .route_layer(from_fn_with_state(app.clone(), auth::require));
-    let quick = quick()
-        .route_layer(from_fn_with_state(app.clone(), auth::require))
-        .route("/session", post(auth::log_in))
-        .layer(from_fn_with_state(app.clone(), guard::deadline));
+pub fn router(services: Services) -> Router {
+    let app = App::new(services);
+    let routes = routes();
+    let document = Bytes::from(openapi::document(&routes).to_string());
+    let api = routes.into_iter().fold(Router::new(), |router, route| mount(router, route, &app));
+    let api = api.route("/openapi.json", get(move || async move { openapi::serve(&document) }));
     let method =
         || async { Problem::new(Kind::WrongMethod, "This path takes another method.", "").into_response() };
     Router::new()
-        .nest("/api/v1", slow.merge(quick))
+        .nest("/api/v1", api)
         .route("/healthz", get(status::healthz))
         .route("/readyz", get(status::readyz))
         .method_not_allowed_fallback(method)
@@ -52,20 +38,41 @@ pub fn router(
         .with_state(app)
 }
 
-fn quick() -> Router<App> {
-    Router::new()
-        .route("/session", get(status::session))
-        .route("/session", delete(auth::log_out))
-        .route("/hosts", get(hosts::list).post(hosts::register))
-        .route("/hosts/{host}", get(hosts::show).patch(hosts::amend).delete(hosts::remove))
-        .route("/hosts/{host}/accept", post(hosts::accept))
-        .route("/hosts/{host}/retry", post(hosts::retry))
-        .route("/hosts/{host}/reinstall", post(hosts::reinstall))
-        .route("/hosts/{host}/timeline", get(timeline::host))
-        .route("/timeline", get(timeline::site))
-        .route("/machines", get(lists::machines))
-        .route("/images", get(lists::images))
-        .route("/installers", get(lists::installers))
-        .route("/installers/{name}/{version}", delete(lists::retire_installer))
-        .route("/status", get(status::status))
+/// The whole table.
+pub(crate) fn routes() -> Vec<Route> {
+    [
+        audit::routes(),
+        auth::routes(),
+        people::routes(),
+        resources::routes(),
+        bundles::routes(),
+        hosts::routes(),
+        lists::routes(),
+        status::routes(),
+        timeline::routes(),
+        watch::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Puts a route behind what its kind of route stands behind. The last layer is the first that a request meets.
+fn mount(router: Router<App>, route: Route, app: &App) -> Router<App> {
+    let mut handler = route.handler;
+    match route.door {
+        Door::Open => handler = handler.route_layer(from_fn_with_state(app.clone(), limit::unknown)),
+        Door::Closed => {
+            if route.operation.headers.iter().any(|(name, _)| *name == replay::KEY) {
+                handler = handler.route_layer(from_fn_with_state(app.clone(), replay::replay));
+            }
+            handler = handler
+                .route_layer(from_fn_with_state(app.clone(), limit::known))
+                .route_layer(from_fn_with_state(app.clone(), auth::require));
+        }
+    }
+    if route.pace == Pace::Quick {
+        handler = handler.route_layer(from_fn_with_state(app.clone(), guard::deadline));
+    }
+    router.route(&route.path, handler)
 }

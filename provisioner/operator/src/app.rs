@@ -1,13 +1,25 @@
 //! What all handlers share, and the limits they keep.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
-use cairn_store::{Reporter, Store};
+use cairn_domain::{
+    access::{self, Grants, Sight},
+    index::Index,
+    policies::Defaults,
+};
+use cairn_store::{Catalog, Reporter, Store};
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{auth::Auth, status::Warnings, uploads::Uploads};
+use crate::{
+    auth::{Auth, AuthSettings, Caller},
+    limit::Buckets,
+    refusal::Refusals,
+    replay::UnderWay,
+    status::Warnings,
+    uploads::Uploads,
+};
 
-/// Bounds of the operator side; the defaults fit one site.
+/// Bounds of the operator side; the defaults fit ten thousand hosts.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// One request, uploads and watches excepted.
@@ -20,8 +32,12 @@ pub struct Limits {
     pub uploads: usize,
     /// Open watches at once.
     pub watches: usize,
-    /// A watch ends after it, and the client resumes: so a session's end is felt.
+    /// A watch ends after it, and the client resumes.
     pub watch_lifetime: Duration,
+    /// Requests a second of one user, token or (before a login) address, in the long run.
+    pub rate: u32,
+    /// Requests that it may make at once.
+    pub burst: u32,
 }
 
 impl Default for Limits {
@@ -31,9 +47,35 @@ impl Default for Limits {
             upload_bytes: 32 << 30,
             upload_idle: Duration::from_secs(30),
             uploads: 2,
-            watches: 128,
+            watches: 4096,
             watch_lifetime: Duration::from_secs(15 * 60),
+            rate: 200,
+            burst: 1000,
         }
+    }
+}
+
+/// What the operator side works with.
+pub struct Services {
+    /// Records, history, blobs.
+    pub store: Store,
+    /// All resources in memory; somebody runs its `follow`.
+    pub catalog: Catalog,
+    /// The driver.
+    pub reporter: Arc<dyn Reporter>,
+    /// Takes bundles.
+    pub uploads: Arc<dyn Uploads>,
+    /// How people come in.
+    pub auth: AuthSettings,
+    /// What the appliance says where no policy does.
+    pub defaults: Arc<Defaults>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -43,35 +85,64 @@ pub(crate) struct App(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
+    pub(crate) catalog: Catalog,
     pub(crate) reporter: Arc<dyn Reporter>,
     pub(crate) bundles: Arc<dyn Uploads>,
     pub(crate) auth: Auth,
+    pub(crate) defaults: Arc<Defaults>,
     pub(crate) warnings: Warnings,
+    pub(crate) refusals: Refusals,
+    pub(crate) buckets: Buckets,
+    pub(crate) under_way: UnderWay,
+    pub(crate) told: crate::watch::Told,
     pub(crate) limits: Limits,
     pub(crate) started: Instant,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) watches: Arc<Semaphore>,
 }
 
+/// The tree of one moment, as one caller may see it.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) index: &'a Index,
+    pub(crate) grants: &'a Grants,
+    pub(crate) sight: Sight<'a>,
+}
+
 impl App {
-    pub(crate) fn new(
-        store: Store,
-        reporter: Arc<dyn Reporter>,
-        bundles: Arc<dyn Uploads>,
-        token_sha256: [u8; 32],
-        limits: Limits,
-    ) -> Self {
+    pub(crate) fn new(services: Services) -> Self {
+        let Services { store, catalog, reporter, uploads: bundles, auth, defaults, limits } = services;
         Self(Arc::new(Inner {
             store,
+            catalog,
             reporter,
             bundles,
-            auth: Auth::new(token_sha256),
+            auth: Auth::new(auth),
+            defaults,
             warnings: Warnings::default(),
+            refusals: Refusals::default(),
+            buckets: Buckets::default(),
+            under_way: UnderWay::default(),
+            told: crate::watch::Told::default(),
             limits,
             started: Instant::now(),
             uploads: Arc::new(Semaphore::new(limits.uploads)),
             watches: Arc::new(Semaphore::new(limits.watches)),
         }))
+    }
+
+    /// Reads the tree as it is now. Short: nothing is applied meanwhile.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&Index) -> R) -> R {
+        read(&self.catalog.index())
+    }
+
+    /// The same, with what `caller` may do.
+    pub(crate) fn view<R>(&self, caller: &Caller, read: impl FnOnce(&View<'_>) -> R) -> R {
+        self.read(|index| {
+            let grants = access::grants(index, &caller.principal);
+            let sight = grants.over(index);
+            read(&View { index, grants: &grants, sight })
+        })
     }
 }
 

@@ -13,12 +13,17 @@ use axum::{
     extract::{Request, State},
 };
 use bytes::Bytes;
+use cairn_domain::model::{Kind as Resource, Verb};
 use futures_util::StreamExt as _;
 use http::header;
+use schemars::SchemaGenerator;
 
 use crate::{
     app::{App, Limits},
+    appliance,
+    auth::Caller,
     problem::{Kind, Problem},
+    route::{Optional, Route},
     uploads::{Added, Chunks, UploadError},
 };
 
@@ -31,8 +36,26 @@ enum Cut {
     TooSlow = 2,
 }
 
+/// Its routes.
+pub(crate) fn routes() -> Vec<Route> {
+    let bytes = Arc::new(|_: &mut SchemaGenerator| schemars::json_schema!({ "type": "string", "format": "binary" }));
+    vec![
+        Route::post("/bundles", add)
+            .tag("images")
+            .summary("Add an OS image or an installer from a bundle")
+            .slow()
+            .takes_as("application/octet-stream", bytes, Optional::No)
+            .gives::<Added>(200, "It is checked and kept"),
+    ]
+}
+
 /// Takes one bundle; answers when it is checked and kept.
-pub(crate) async fn add(State(app): State<App>, request: Request) -> Result<axum::Json<Added>, Problem> {
+pub(crate) async fn add(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<axum::Json<Added>, Problem> {
+    appliance::allow(&app, &caller, Verb::Create, Resource::OsImage).await?;
     let _slot = app.uploads.try_acquire().map_err(|_| {
         Problem::new(Kind::TooMany, "Other uploads are under way.", "Try again in a minute.").after(60)
     })?;

@@ -1,5 +1,6 @@
 //! Cursor paging: `after` is an item's own key, so a page stays right while items come and go.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -12,10 +13,13 @@ pub const MAX_LIMIT: u32 = 500;
 const DEFAULT_LIMIT: u32 = 100;
 
 /// `?after=KEY&limit=N`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cursor {
+    /// The last item that was read.
     after: Option<String>,
+    /// Items of one page.
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
 }
 

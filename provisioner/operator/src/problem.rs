@@ -3,16 +3,27 @@
 use axum::response::{IntoResponse, Response};
 use cairn_domain::fact::plain;
 use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a sentence that are kept.
 const MAX_TEXT: usize = 600;
 
 /// Kinds of refusal; each has a fixed status, type and title.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Nothing has that name.
+    /// The body or the query is not even written correctly.
+    Malformed,
+    /// Nothing has that name, or nothing that may be seen.
     NotFound,
+    /// It may be seen, but this may not be done with it.
+    Forbidden,
+    /// It may not be read from so long ago.
+    Expired,
+    /// `If-Match` names another version than the present one.
+    Precondition,
+    /// The idempotency key was used for another request.
+    KeyReused,
     /// Something else has that name, or the record changed meanwhile.
     Conflict,
     /// The present state does not allow it.
@@ -47,7 +58,16 @@ impl Kind {
     /// Status, last part of the type, title.
     fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
+            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "A right is missing"),
+            Self::Expired => (StatusCode::GONE, "expired", "That is too long ago"),
+            Self::Precondition => {
+                (StatusCode::PRECONDITION_FAILED, "precondition-failed", "It has changed meanwhile")
+            }
+            Self::KeyReused => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "The idempotency key was used already")
+            }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "It conflicts with what is there"),
             Self::WrongState => (StatusCode::CONFLICT, "wrong-state", "Its state does not allow this"),
             Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid"),
@@ -74,10 +94,20 @@ impl Kind {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Cairn itself failed"),
         }
     }
+
+    /// HTTP status.
+    pub(crate) fn status(self) -> u16 {
+        self.facts().0.as_u16()
+    }
+
+    /// The same for each problem of the kind.
+    pub(crate) fn title(self) -> &'static str {
+        self.facts().2
+    }
 }
 
 /// One refusal, as `application/problem+json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// `urn:cairn:problem:<word>`; the word never changes its meaning.
     #[serde(rename = "type")]
@@ -94,9 +124,26 @@ pub struct Problem {
     /// The field that is at fault, when one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<Box<str>>,
+    /// All that is wrong, where it is more than one thing; the first is also in `detail`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Fault>,
     /// Seconds to wait before another try.
     #[serde(skip)]
     pub retry_after: Option<u32>,
+    /// It was refused for want of a right: the audit log is told.
+    #[serde(skip)]
+    pub(crate) denied: bool,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fault {
+    /// Where: a path such as `spec.site`; empty for the whole.
+    pub field: String,
+    /// What.
+    pub message: String,
+    /// What to try; may be empty.
+    pub next: String,
 }
 
 impl Problem {
@@ -111,14 +158,36 @@ impl Problem {
             detail: plain(&detail.into(), MAX_TEXT),
             next: plain(&next.into(), MAX_TEXT),
             field: None,
+            errors: Vec::new(),
             retry_after: None,
+            denied: false,
         }
+    }
+
+    /// One problem of everything that is wrong: its own words are those of the first.
+    pub(crate) fn of(kind: Kind, faults: Vec<Fault>) -> Self {
+        let Some(first) = faults.first() else { return Self::new(kind, "It is not valid.", "") };
+        let mut problem = Self::new(kind, sentence(&first.message), first.next.clone());
+        if !first.field.is_empty() {
+            problem = problem.at(first.field.clone());
+        }
+        if faults.len() > 1 {
+            problem.errors = faults;
+        }
+        problem
     }
 
     /// Names the field that is at fault.
     #[must_use]
     pub fn at(mut self, field: impl Into<Box<str>>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// Tells that a right was missing.
+    #[must_use]
+    pub(crate) fn denied(mut self) -> Self {
+        self.denied = true;
         self
     }
 
@@ -139,6 +208,10 @@ impl Problem {
             cause = e.source();
         }
         tracing::error!(error = %chain, "operator request failed");
+        if ["disk is full", "No space left"].iter().any(|words| chain.contains(words)) {
+            let next = "Make room where the data folder is (df), then try again: nothing was written.";
+            return Self::new(Kind::NoSpace, "The disk of the provisioner is full.", next);
+        }
         Self::new(
             Kind::Internal,
             "The request failed inside Cairn.",
@@ -162,4 +235,12 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// A fragment with a capital and a full stop.
+pub(crate) fn sentence(fragment: &str) -> String {
+    let mut chars = fragment.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let stop = if fragment.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{}{stop}", chars.as_str())
 }

@@ -4,15 +4,17 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use axum::extract::State;
 use cairn_contract::Timestamp;
-use cairn_domain::{Level, timeline::Entry};
-use cairn_store::{Clock as _, ReadError, Store, SystemClock};
-use http::StatusCode;
+use cairn_domain::{Level, model::Kind as Resource, timeline::Entry};
+use cairn_store::{ReadError, Store};
 
 use crate::{
     app::App,
+    appliance,
+    auth::Caller,
     lists::MACHINES,
     page::MAX_LIMIT,
     problem::{Kind, Problem},
+    route::Route,
     view::{Count, Status, Warning},
 };
 
@@ -81,25 +83,64 @@ fn warning(entry: &Entry) -> Warning {
     Warning { text: text.to_owned(), next: next.to_owned() }
 }
 
+/// Its routes.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/status", status)
+            .tag("status")
+            .summary("Read the appliance at a glance")
+            .gives::<Status>(200, "Counts and warnings"),
+    ]
+}
+
 /// `GET /status`
-pub(crate) async fn status(State(app): State<App>) -> Result<axum::Json<Status>, Problem> {
+pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<axum::Json<Status>, Problem> {
     let internal = |e: ReadError| Problem::internal(&e);
-    let now = SystemClock.now();
+    let now = app.auth.now();
     let seq = *app.store.changes().borrow();
-    let hosts = app.store.all_states().await.map_err(internal)?;
-    let machines = app.store.unknown_machines(MACHINES).await.map_err(internal)?.len();
-    let count = |word: &str| hosts.iter().filter(|h| h.state.word() == word).count() as u64;
-    let counts = ORDER.iter().map(|word| Count { state: (*word).to_owned(), hosts: count(word) });
+    let counted = app.view(&caller, |view| {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let hosts = view.index.of_kind(Resource::Host).filter(|o| view.sight.sees(o));
+        for host in hosts.filter_map(|o| o.host.as_ref()) {
+            let count = counts.entry(host.state.word()).or_default();
+            *count = count.saturating_add(1);
+        }
+        counts
+    });
+    let counts = ORDER.iter().filter_map(|word| {
+        counted.get(word).map(|hosts| Count { state: (*word).to_owned(), hosts: *hosts })
+    });
+    let (mut machines, mut warnings) = (0, Vec::new());
+    if appliance::sees(&app, &caller) {
+        machines = app.store.unknown_machines(MACHINES).await.map_err(internal)?.len() as u64;
+        warnings = app.warnings.read(&app.store, now).await.map_err(internal)?;
+        warnings.extend(missing(&app).await.map_err(internal)?);
+    }
     Ok(axum::Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_s: app.started.elapsed().as_secs(),
         now,
         seq,
-        hosts: hosts.len() as u64,
-        counts: counts.filter(|c| c.hosts > 0).collect(),
-        machines: machines as u64,
-        warnings: app.warnings.read(&app.store, now).await.map_err(internal)?,
+        hosts: counted.values().sum(),
+        counts: counts.collect(),
+        machines,
+        warnings,
     }))
+}
+
+/// What a new appliance still lacks.
+async fn missing(app: &App) -> Result<Vec<Warning>, ReadError> {
+    let mut warnings = Vec::new();
+    let mut warn = |text: &str, next: &str| {
+        warnings.push(Warning { text: text.to_owned(), next: next.to_owned() });
+    };
+    if app.store.installers().await?.is_empty() {
+        warn("there is no installer: machines that boot get no file", "Add one: cairn installer add FILE");
+    }
+    if app.store.images().await?.is_empty() {
+        warn("there is no OS image: nothing can be installed", "Add one: cairn image add FILE");
+    }
+    Ok(warnings)
 }
 
 /// `GET /healthz`: the process answers.
@@ -116,11 +157,6 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<&'static str, Probl
             Err(Problem::new(Kind::Unavailable, "The store does not answer.", "Check the disk: df, dmesg"))
         }
     }
-}
-
-/// `GET /session`: 204 for whoever is let in.
-pub(crate) async fn session() -> StatusCode {
-    StatusCode::NO_CONTENT
 }
 
 #[cfg(test)]

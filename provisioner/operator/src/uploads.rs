@@ -5,13 +5,14 @@ use std::{io, pin::Pin};
 use bytes::Bytes;
 use cairn_contract::Digest;
 use futures_util::{Stream, future::BoxFuture};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a bundle as they arrive. An `Err` means that the rest never comes.
 pub type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// What a bundle was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BundleKind {
     /// An OS image.
@@ -21,7 +22,7 @@ pub enum BundleKind {
 }
 
 /// A bundle that was kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Added {
     /// What it was.
     pub kind: BundleKind,
@@ -32,6 +33,7 @@ pub struct Added {
     /// Bytes on disk.
     pub size: u64,
     /// SHA-256 of its main artifact.
+    #[schemars(with = "String")]
     pub sha256: Digest,
 }
 

@@ -4,10 +4,11 @@ use cairn_contract::{Digest, HostId, Inventory, Mac, Timestamp};
 use cairn_domain::{Host, HostSpec, State, host::Installed};
 pub use cairn_store::InstallerStanding;
 use cairn_store::{Image, Installer, UnknownMachine};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Page<T> {
     /// At most `limit` items, in the list's order.
     pub items: Vec<T>,
@@ -102,20 +103,23 @@ pub struct HostDetail {
 }
 
 /// A machine that knocked and is no host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// Its address.
+    #[schemars(with = "String")]
     pub mac: Mac,
     /// When it was first heard.
+    #[schemars(with = "i64")]
     pub first: Timestamp,
     /// When it was last heard.
+    #[schemars(with = "i64")]
     pub at: Timestamp,
     /// Its last step.
     pub text: String,
 }
 
 /// An OS image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageRow {
     /// Name.
     pub name: String,
@@ -126,30 +130,36 @@ pub struct ImageRow {
     /// Bytes of the blob.
     pub size: u64,
     /// SHA-256 of the blob.
+    #[schemars(with = "String")]
     pub sha256: Digest,
     /// When the site signed it.
+    #[schemars(with = "i64")]
     pub created: Timestamp,
     /// Installers refuse it from then on.
+    #[schemars(with = "i64")]
     pub expires: Timestamp,
 }
 
 /// An installer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InstallerRow {
     /// Flavour, such as `metal` or `lab`.
     pub name: String,
     /// Version.
     pub version: String,
     /// What it is used for.
+    #[schemars(with = "String")]
     pub standing: InstallerStanding,
     /// SHA-256 of the UKI.
+    #[schemars(with = "String")]
     pub sha256: Digest,
     /// When it was composed.
+    #[schemars(with = "i64")]
     pub created: Timestamp,
 }
 
 /// Something about the site that a person should look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// What.
     pub text: String,
@@ -158,7 +168,7 @@ pub struct Warning {
 }
 
 /// How many hosts are in one state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Count {
     /// The state's word.
     pub state: String,
@@ -167,13 +177,14 @@ pub struct Count {
 }
 
 /// The site at a glance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Version of the server.
     pub version: String,
     /// Seconds since it started.
     pub uptime_s: u64,
     /// Time of the server.
+    #[schemars(with = "i64")]
     pub now: Timestamp,
     /// Last line of the timeline: where a watch begins.
     pub seq: i64,

@@ -1,34 +1,47 @@
-//! The live timeline of one host.
+//! The live timeline of one host, with its record.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{Response, sse::Event},
 };
 use cairn_contract::HostId;
+use cairn_domain::model::{Kind, Object};
 use cairn_store::ReadError;
 use http::HeaderMap;
 use tokio::{sync::watch::Receiver, time};
 
 use super::{GATHER, PULSE, Resume, Source, event, permit, respond, resume};
-use crate::{app::App, hosts::find, json::Params, page::MAX_LIMIT, problem::Problem, view::HostDetail};
+use crate::{
+    app::App,
+    auth::Caller,
+    json::Params,
+    page::MAX_LIMIT,
+    path::Key,
+    problem::Problem,
+    resources::find,
+};
 
-/// `GET /hosts/{host}/watch`. Without a place to resume it begins now.
+/// `GET /hosts/{key}/watch`. Without a place to resume it begins now.
 pub(crate) async fn host(
     State(app): State<App>,
-    Path(host): Path<String>,
+    caller: Caller,
+    Key(key): Key,
     Params(query): Params<Resume>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = resume(&headers, &query)?;
-    let id = find(&app, &host).await?.id;
+    let object = app.view(&caller, |view| find::find(view, Kind::Host, &key))?;
+    let id = object.metadata.uid.into();
     let permit = permit(&app)?;
     let (lines, hosts) = (app.store.changes(), app.store.hosts_changed());
     let after = after.unwrap_or(*lines.borrow());
-    Ok(respond(&app, permit, Follow { app: app.clone(), id, after, version: None, lines, hosts }))
+    let follow = Follow { app: app.clone(), caller: caller.clone(), id, after, version: None, lines, hosts };
+    Ok(respond(&app, caller, permit, follow))
 }
 
 struct Follow {
     app: App,
+    caller: Caller,
     id: HostId,
     after: i64,
     /// Of the record that the client has; `None` before the first.
@@ -71,14 +84,18 @@ impl Follow {
             self.after = last.seq;
             events.extend(entries.iter().map(|e| event("entry", Some(e.seq), e)));
         }
-        match self.app.store.host(self.id).await? {
+        // Out of sight is gone.
+        let seen = self.app.view(&self.caller, |view| {
+            view.index.get(self.id.into()).is_none_or(|object| view.sight.sees(object))
+        });
+        match self.app.store.host(self.id).await?.filter(|_| seen) {
             None => {
                 self.version = Some(GONE);
                 events.push(event("gone", None, &serde_json::json!({ "id": self.id })));
             }
             Some(host) if self.version != Some(host.version) => {
                 self.version = Some(host.version);
-                events.push(event("host", None, &HostDetail::from(host)));
+                events.push(event("host", None, &Object::from(host)));
             }
             Some(_) => {}
         }

@@ -1,16 +1,19 @@
-//! Live streams (Server-Sent Events). A wake-up carries no data: each time, the store is read again.
+//! Live streams (Server-Sent Events).
 //!
 //! ```text
-//! GET /hosts/{host}/watch   entry (id: seq) for each new line, host when the record changed, gone
-//! GET /watch                host, gone; machines and site: read that list again; reset: read everything again
+//! GET /watch                resources: ADDED, MODIFIED, DELETED, BOOKMARK; from the catalog's ring
+//! GET /hosts/{key}/watch    entry (id: seq) for each new line, host when the record changed, gone; reads the store
 //! ```
-//! `Last-Event-ID`, or `after` in the query, resumes. A watch ends after `Limits::watch_lifetime`; clients come back.
+//! `Last-Event-ID` resumes. A watch ends after `Limits::watch_lifetime` and when its caller may no longer be heard; clients come
+//! back.
 
 mod host;
 mod site;
+mod told;
 
-pub(crate) use host::host;
-pub(crate) use site::site;
+use host::host;
+use site::{WatchQuery, site};
+pub(crate) use told::Told;
 
 use std::{convert::Infallible, time::Duration};
 
@@ -20,23 +23,47 @@ use axum::response::{
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     app::App,
+    auth::{self, Caller},
     page::sequence,
     problem::{Kind, Problem},
+    route::{self, Route},
 };
+
+/// Its routes.
+pub(crate) fn routes() -> Vec<Route> {
+    let stream = || Some(("text/event-stream", route::text()));
+    vec![
+        Route::get("/watch", site)
+            .tag("watch")
+            .summary("Watch resources change")
+            .slow()
+            .query::<WatchQuery>()
+            .gives_as(200, "Events, as they happen", stream())
+            .problems(&[Kind::Expired]),
+        Route::get("/hosts/{key}/watch", host)
+            .tag("watch")
+            .summary("Watch one host and its timeline")
+            .slow()
+            .query::<Resume>()
+            .gives_as(200, "Events, as they happen", stream()),
+    ]
+}
 
 /// So that a peer that went away is noticed, and what made no line is seen.
 const PULSE: Duration = Duration::from_secs(15);
 /// Many lines come at once: they are read together.
 const GATHER: Duration = Duration::from_millis(100);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Resume {
+    /// The last line that was read.
     after: Option<String>,
 }
 
@@ -57,11 +84,17 @@ trait Source: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Option<Vec<Event>>> + Send;
 }
 
-fn respond(app: &App, permit: OwnedSemaphorePermit, source: impl Source) -> Response {
+fn respond(app: &App, caller: Caller, permit: OwnedSemaphorePermit, source: impl Source) -> Response {
     let batches = stream::unfold((source, permit), |(mut source, permit)| async move {
         source.next().await.map(|events| (stream::iter(events), (source, permit)))
     });
-    let ends = Box::pin(tokio::time::sleep(app.limits.watch_lifetime));
+    let (revoked, life) = (auth::revoked(app.clone(), caller), app.limits.watch_lifetime);
+    let ends = Box::pin(async move {
+        tokio::select! {
+            () = revoked => {}
+            () = tokio::time::sleep(life) => {}
+        }
+    });
     let hello = Event::default().comment("cairn").retry(Duration::from_secs(2));
     let events = stream::iter([hello]).chain(batches.flatten()).take_until(ends);
     let mut response =

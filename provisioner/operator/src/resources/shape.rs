@@ -1,0 +1,141 @@
+//! Schemas of resources, kind by kind, for the document.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use cairn_domain::model::{
+    API_VERSION, ClaimRuleSpec, FirmwareProfileSpec, HostFields, HostStatus, Kind, ManifestMetadata,
+    OrganisationSpec, OsImageSpec, PolicySpec, ProjectSpec, RegionSpec, RoleBindingSpec, RoleSpec, SiteSpec,
+    TokenSpec, UserSpec,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::affected::Affected;
+use crate::route::Describe;
+
+/// Metadata as it is shown.
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct ObjectMetadata {
+    name: String,
+    namespace: String,
+    uid: String,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    /// Grows with each change of `spec`.
+    generation: i64,
+    /// Grows with each change of anything; also the ETag.
+    resource_version: String,
+    /// RFC 3339.
+    creation_timestamp: String,
+}
+
+/// Metadata of a list.
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct ListMetadata {
+    /// Where a watch goes on from.
+    resource_version: String,
+    /// Of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#continue: Option<String>,
+    /// How many follow, where that is cheap to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining_item_count: Option<u64>,
+}
+
+/// One resource, as it is given; with `affected` where it answers a dry run.
+pub(crate) fn object(kind: Kind) -> Describe {
+    Arc::new(move |g| {
+        let mut properties = head(kind);
+        properties.insert("metadata".into(), g.subschema_for::<ObjectMetadata>().to_value());
+        properties.insert("spec".into(), spec(kind, g).to_value());
+        if kind == Kind::Host {
+            properties.insert("status".into(), g.subschema_for::<HostStatus>().to_value());
+        }
+        if kind.is_node() || kind == Kind::Policy {
+            properties.insert("affected".into(), g.subschema_for::<Affected>().to_value());
+        }
+        named(g, kind.name(), json!({
+            "type": "object",
+            "properties": properties,
+            "required": ["apiVersion", "kind", "metadata", "spec"],
+        }))
+    })
+}
+
+/// What is sent to make or replace one.
+pub(crate) fn manifest(kind: Kind) -> Describe {
+    Arc::new(move |g| {
+        let mut properties = head(kind);
+        properties.insert("metadata".into(), g.subschema_for::<ManifestMetadata>().to_value());
+        properties.insert("spec".into(), spec(kind, g).to_value());
+        properties.insert("status".into(), json!({ "description": "Ignored." }));
+        let mut required = vec!["apiVersion", "kind", "metadata"];
+        if matches!(kind, Kind::RoleBinding | Kind::Token | Kind::OsImage) {
+            required.push("spec");
+        }
+        named(g, kind.name(), json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        }))
+    })
+}
+
+/// One page of a list.
+pub(crate) fn list(kind: Kind) -> Describe {
+    let item = object(kind);
+    Arc::new(move |g| {
+        let items = item(g).to_value();
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "apiVersion": { "const": API_VERSION },
+                "kind": { "const": format!("{kind}List") },
+                "metadata": g.subschema_for::<ListMetadata>().to_value(),
+                "items": { "type": "array", "items": items },
+            },
+            "required": ["apiVersion", "kind", "metadata", "items"],
+        })
+    })
+}
+
+/// A merge patch: any object.
+pub(crate) fn patch() -> Describe {
+    Arc::new(|_| json_schema!({ "type": "object" }))
+}
+
+fn head(kind: Kind) -> Map<String, Value> {
+    let mut properties = Map::new();
+    properties.insert("apiVersion".into(), json!({ "const": API_VERSION }));
+    properties.insert("kind".into(), json!({ "const": kind.name() }));
+    properties
+}
+
+/// Puts a schema among the named ones.
+fn named(generator: &mut SchemaGenerator, name: &str, schema: Value) -> Schema {
+    generator.definitions_mut().insert(name.to_owned(), schema);
+    Schema::new_ref(format!("#/components/schemas/{name}"))
+}
+
+fn spec(kind: Kind, g: &mut SchemaGenerator) -> Schema {
+    match kind {
+        Kind::Organisation => g.subschema_for::<OrganisationSpec>(),
+        Kind::Project => g.subschema_for::<ProjectSpec>(),
+        Kind::Region => g.subschema_for::<RegionSpec>(),
+        Kind::Site => g.subschema_for::<SiteSpec>(),
+        Kind::Host => g.subschema_for::<HostFields>(),
+        Kind::Policy => g.subschema_for::<PolicySpec>(),
+        Kind::OsImage => g.subschema_for::<OsImageSpec>(),
+        Kind::FirmwareProfile => g.subschema_for::<FirmwareProfileSpec>(),
+        Kind::ClaimRule => g.subschema_for::<ClaimRuleSpec>(),
+        Kind::User => g.subschema_for::<UserSpec>(),
+        Kind::Role => g.subschema_for::<RoleSpec>(),
+        Kind::RoleBinding => g.subschema_for::<RoleBindingSpec>(),
+        Kind::Token => g.subschema_for::<TokenSpec>(),
+    }
+}
