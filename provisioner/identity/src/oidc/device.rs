@@ -200,6 +200,10 @@ impl DeviceLogin {
                 tracing::warn!(error = %super::http::chain(http), "the issuer of logins does not answer");
                 return Ok(self.slower(self.interval, now));
             }
+            EndpointError::Strange(status) if status.is_server_error() => {
+                tracing::warn!(%status, "the issuer of logins has trouble");
+                return Ok(self.slower(self.interval, now));
+            }
             EndpointError::Strange(_) => "",
         };
         match code {
@@ -231,5 +235,60 @@ impl DeviceLogin {
         u32::try_from(milliseconds.saturating_add(999) / 1000)
             .unwrap_or(u32::MAX)
             .clamp(1, self.interval.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    fn login() -> DeviceLogin {
+        let address = Url::parse("https://a.test/device").expect("an address");
+        DeviceLogin {
+            user_code: "ABCD".to_owned(),
+            complete_address: None,
+            address,
+            until: Timestamp(600_000),
+            interval: 5,
+            code: Secret::from("c"),
+            next: Timestamp(5000),
+        }
+    }
+
+    fn said(code: &str) -> EndpointError {
+        EndpointError::Said { code: code.to_owned(), description: None }
+    }
+
+    #[test]
+    fn each_answer_of_the_issuer_has_its_meaning() {
+        let now = Timestamp(5000);
+        let mut one = login();
+        one.next = Timestamp(10_000);
+        assert_eq!(
+            one.heard(said("authorization_pending"), now).unwrap(),
+            DevicePoll::Waiting { seconds: 5 }
+        );
+        assert_eq!(one.heard(said("slow_down"), now).unwrap(), DevicePoll::Waiting { seconds: 10 });
+        let trouble = EndpointError::Strange(StatusCode::BAD_GATEWAY);
+        assert_eq!(one.heard(trouble, now).unwrap(), DevicePoll::Waiting { seconds: 20 });
+        assert_eq!(one.heard(said("expired_token"), now).unwrap(), DevicePoll::Expired);
+        assert_eq!(login().heard(said("access_denied"), now).unwrap(), DevicePoll::Denied);
+        for end in [said("invalid_grant"), EndpointError::Strange(StatusCode::OK)] {
+            let mut one = login();
+            assert!(matches!(one.heard(end, now), Err(FinishError::Redeem(_))));
+            assert_eq!(one.until, now, "it is over");
+        }
+    }
+
+    #[test]
+    fn the_interval_grows_to_a_minute_and_survives_a_clock_set_back() {
+        let mut one = login();
+        for _ in 0..50 {
+            one.heard(said("slow_down"), Timestamp(0)).expect("it waits");
+        }
+        assert_eq!(one.interval, LONGEST_INTERVAL);
+        assert_eq!(one.seconds_left(Timestamp(i64::MIN)), LONGEST_INTERVAL);
+        assert_eq!(one.seconds_left(Timestamp(i64::MAX)), 1);
     }
 }
