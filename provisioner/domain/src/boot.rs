@@ -1,6 +1,9 @@
 //! What a machine that asks for a boot file gets.
 
-use crate::host::{State, Why};
+use crate::{
+    host::{State, Why},
+    model::Network,
+};
 
 /// The answer to a network-booting machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,9 +16,10 @@ pub enum Answer {
     AddressOnly(Why),
 }
 
-/// Decides by the state of the record, `None` for a machine that matches none.
-pub fn answer(state: Option<&State>) -> Answer {
+/// Decides by policy and by the state of the record, `None` for a machine that matches none.
+pub fn answer(state: Option<&State>, network: Network) -> Answer {
     match state {
+        Some(_) if network == Network::Deny => Answer::AddressOnly(Why::NetworkDenied),
         None
         | Some(
             State::Pending

@@ -18,6 +18,18 @@ impl Leashes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(host).or_default().clone()
     }
 
+    /// Ends the connections of every host that may not stay.
+    pub fn cut_unless(&self, may_stay: impl Fn(HostId) -> bool) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|host, token| {
+            let stays = may_stay(*host);
+            if !stays {
+                token.cancel();
+            }
+            stays
+        });
+    }
+
     /// Ends every open connection of a host; later ones get a new token.
     pub fn cut(&self, host: HostId) {
         if let Some(token) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&host) {

@@ -8,11 +8,13 @@ use cairn_contract::{
     Digest, Heartbeat, HostId, InstallId, Inventory, Mac, Report, ReportReply, Timestamp,
     report::{Phase, ReportKind},
 };
-use cairn_domain::{Effect, Event, Fact, HostSpec, Policy, State, Subject, Why, fact::Claim};
+use cairn_domain::{Effect, Event, Fact, HostSpec, State, Subject, Why, audit::Actor, fact::Claim};
 use cairn_driver::{Driver, Execute, ExecuteError};
 use cairn_fleet::{Gateway, gateway::GatewayError};
-use cairn_store::{ManualClock, NewInstall, Order, Reporter as _, Store};
+use cairn_store::{By, Catalog, ManualClock, NewInstall, Order, Reporter as _, Run, Store};
 use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 #[derive(Debug)]
@@ -29,6 +31,7 @@ struct Site {
     gateway: Gateway,
     clock: Arc<ManualClock>,
     host: HostId,
+    _following: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
 
@@ -37,12 +40,17 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).await.unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp(1_800_000_000_000)));
-        let policy = Arc::new(Policy::default());
-        let driver = Arc::new(Driver::new(store.clone(), policy, clock.clone(), Arc::new(NoConnections)));
+        let catalog = Catalog::load(store.clone()).await.unwrap();
+        let mut following = JoinSet::new();
+        let follower = catalog.clone();
+        following.spawn(async move { follower.follow(CancellationToken::new()).await });
+        let parts = (store.clone(), catalog);
+        let driver = Arc::new(Driver::new(parts, Arc::default(), clock.clone(), Arc::new(NoConnections)));
         let spec = HostSpec { name: "edge-1".into(), macs: vec![mac()], ..HostSpec::default() };
-        let host = driver.order(Order::Register(spec)).await.unwrap().id;
+        let by = By { actor: Actor::system("a test"), run: Run::Commit };
+        let host = driver.order(Order::Register(Box::new(spec.into())), by).await.unwrap().id;
         let gateway = Gateway::new(store, driver.clone(), clock.clone());
-        Self { driver, gateway, clock, host, _dir: dir }
+        Self { driver, gateway, clock, host, _following: following, _dir: dir }
     }
 
     async fn install(&self, n: u128, token: &str) {
@@ -76,7 +84,8 @@ fn install(n: u128) -> InstallId {
 }
 
 fn proven(event: Event) -> Fact {
-    let claim = Claim { ek: Digest::of(b"ek"), boot_mac: mac(), inventory: Inventory::default(), class: None };
+    let claim =
+        Claim { ek: Digest::of(b"ek"), boot_mac: mac(), inventory: Inventory::default(), class: None };
     Fact { subject: Subject::Proven(Box::new(claim)), event: Some(event), note: None }
 }
 

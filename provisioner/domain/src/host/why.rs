@@ -49,6 +49,9 @@ pub enum Why {
     /// A person took its authorisation back before it was installed.
     #[error("an operator took its authorisation back before it was installed")]
     Barred,
+    /// Policy: `boot.network` is `deny`.
+    #[error("its policy gives it no boot file (boot.network)")]
+    NetworkDenied,
     /// No image is assigned or the image is gone.
     #[error("no OS image is assigned that exists: {0}")]
     NoImage(String),
@@ -86,6 +89,7 @@ impl Why {
                 "Check that the disk comes before the network in its boot order, and look at its console."
             }
             Self::Deauthorised => "To let its installed system prove itself again: cairn host retry NAME",
+            Self::NetworkDenied => "See which policy says so: cairn explain host NAME",
             Self::Barred => "To expect it again: cairn host retry NAME",
             Self::NoImage(_) => {
                 "Add it with: cairn image add FILE; the machine asks again by itself. Or name another, for the host or by policy \
