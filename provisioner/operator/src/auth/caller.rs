@@ -2,11 +2,16 @@
 //! (`cairn_domain::access::decide`).
 
 use axum::extract::FromRequestParts;
-use cairn_domain::audit::{Actor, ActorKind};
+use cairn_contract::{Digest, Timestamp};
+use cairn_domain::{
+    access::{Principal, PrincipalKind},
+    audit::{Actor, ActorKind},
+    model::Uid,
+};
 use http::request::Parts;
 
-use super::principal::Principal;
-use crate::problem::{Kind, Problem};
+use super::{nobody, peer::Peer};
+use crate::problem::Problem;
 
 /// The one who asks. An argument of handlers behind [`require`](super::require).
 #[derive(Debug, Clone)]
@@ -14,25 +19,58 @@ pub(crate) struct Caller {
     /// For the audit log: who, and from which address.
     pub(crate) actor: Actor,
     /// For `decide`.
-    #[allow(dead_code, reason = "read by `decide`, which is being written")]
     pub(crate) principal: Principal,
+    pub(super) credential: Credential,
+    pub(super) peer: Peer,
 }
 
+/// By what somebody is known, so that it can be seen when it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// The local operator token.
+    Local,
+    /// A login; `user` is [`NOBODY`] where the local token was exchanged for a session.
+    Session { sha256: Digest, user: Uid, until: Timestamp },
+    /// A service token.
+    Service { sha256: Digest, uid: Uid, until: Timestamp },
+}
+
+/// No user has it.
+pub(super) const NOBODY: Uid = Uid(uuid::Uuid::nil());
+
 impl Caller {
-    /// The local operator token: root on the machine, the lab.
-    pub(crate) fn setup(origin: String) -> Self {
-        let name = "local-token";
-        let actor = Actor { kind: ActorKind::Setup, name: name.into(), origin };
-        Self { actor, principal: Principal { name: name.into(), kind: ActorKind::Setup, groups: Vec::new() } }
+    pub(super) fn new(principal: Principal, credential: Credential, peer: Peer) -> Self {
+        Self { actor: actor(&principal, peer), principal, credential, peer }
     }
+
+    /// From where.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The caller's session, where it is by one that it is known.
+    pub(crate) fn session(&self) -> Option<Digest> {
+        match &self.credential {
+            Credential::Session { sha256, .. } => Some(*sha256),
+            Credential::Local | Credential::Service { .. } => None,
+        }
+    }
+}
+
+/// The principal as the audit log writes it.
+pub(super) fn actor(principal: &Principal, peer: Peer) -> Actor {
+    let kind = match principal.kind {
+        PrincipalKind::User => ActorKind::User,
+        PrincipalKind::Token => ActorKind::Token,
+        PrincipalKind::Setup => ActorKind::Setup,
+    };
+    Actor { kind, name: principal.name.clone(), origin: peer.origin() }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let next = "Run: cairn login https://ADDRESS";
-        let nobody = || Problem::new(Kind::Unauthorized, "Nobody is logged in.", next);
-        parts.extensions.get::<Self>().cloned().ok_or_else(nobody)
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| nobody("Nobody is logged in."))
     }
 }
