@@ -10,9 +10,14 @@ use cairn_contract::{HostId, InstallId};
 use cairn_domain::{
     Effect, Host, State, Why,
     host::{HostMeta, Installed},
+    model::{Kind, Uid},
 };
-use cairn_store::{Change, Database, InstallWrite, InstallerStanding, NewInstall, Store, Whose};
-use setup::{NOW, ek, engines::Site, host, image, installer, inventory, line, mac};
+use cairn_store::{
+    Answer, AuditFilter, Change, CredentialWrite, Database, Duty, InstallWrite, InstallerStanding,
+    NewInstall, Password, ResourceWrite, ServiceToken, Session, Store, Whose,
+};
+use serde_json::json;
+use setup::{NOW, batch, ek, engines::Site, host, image, installer, inventory, line, mac, resource};
 use sqlx::{
     ConnectOptions as _, Executor as _, SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
@@ -86,15 +91,85 @@ async fn check_all(store: &Store, site: Option<&str>) {
     assert_eq!(store.leases().await.unwrap(), [lease()]);
 }
 
+/// What the second version added, one of everything.
+async fn fill_second(store: &Store) {
+    let project = "default.default".parse().unwrap();
+    let mut region = resource(Kind::Region, &project, "north", json!({"displayName": "North"}));
+    region.metadata.uid = Uid(Uuid::from_u128(11));
+    region.metadata.labels.insert("tier".into(), "1".into());
+    let mut gone = resource(Kind::Region, &project, "gone", json!({}));
+    gone.metadata.uid = Uid(Uuid::from_u128(12));
+    let user = Uid(Uuid::from_u128(13));
+    let mut all = batch(vec![
+        ResourceWrite::Create(region),
+        ResourceWrite::Create(gone),
+        ResourceWrite::Delete { uid: Uid(Uuid::from_u128(12)), expected: None },
+    ]);
+    let service = ServiceToken {
+        sha256: ek("service"),
+        uid: Uid(Uuid::from_u128(14)),
+        created: NOW,
+        expires: NOW.after_seconds(60),
+        last_used: None,
+    };
+    all.credentials = vec![
+        CredentialWrite::SetPassword { user, password: Password { phc: "$argon2id$".into(), changed: NOW } },
+        CredentialWrite::SetToken(service),
+    ];
+    all.trail.answer = Some(answer());
+    store.write(&all).await.unwrap();
+    store.begin_session(&session(), &[]).await.unwrap();
+    store.put_ticket("code", "value", NOW.after_seconds(60)).await.unwrap();
+    let duty = Duty { holder: "one".into(), until: NOW.after_seconds(60) };
+    store.take_duty("outbox", &duty, NOW).await.unwrap();
+}
+
+fn answer() -> Answer {
+    let (principal, key, response) = ("user:alice".into(), "key".into(), "{}".into());
+    Answer { principal, key, request: ek("request"), status: 201, response }
+}
+
+fn session() -> Session {
+    Session {
+        sha256: ek("session"),
+        user: Uid(Uuid::from_u128(13)),
+        principal: "{}".into(),
+        created: NOW,
+        expires: NOW.after_seconds(60),
+        last_seen: NOW,
+    }
+}
+
+async fn check_second(store: &Store) {
+    let region = store.objects(&[(Kind::Region, Uid(Uuid::from_u128(11)))]).await.unwrap().remove(0);
+    assert_eq!(region.to_string(), "Region north.default.default");
+    assert_eq!((region.metadata.resource_version, region.metadata.generation), (5, 1));
+    assert_eq!(region.metadata.labels["tier"], "1");
+    let changes = store.changes_after(4, 10).await.unwrap();
+    assert_eq!(changes.iter().map(|c| c.revision).collect::<Vec<_>>(), [5, 6, 7]);
+    assert_eq!(changes[2].deleted.as_ref().unwrap().to_string(), "Region gone.default.default");
+    let verified = store.verify_audit().await.unwrap();
+    assert_eq!((verified.entries, verified.flaw), (3, None));
+    assert_eq!(store.audit_after(2, &AuditFilter::default(), 9).await.unwrap()[0].deed.verb, "delete");
+    let user = Uid(Uuid::from_u128(13));
+    assert_eq!(store.password(user).await.unwrap().unwrap().phc, "$argon2id$");
+    assert_eq!(store.service_token(&ek("service")).await.unwrap().unwrap().uid, Uid(Uuid::from_u128(14)));
+    assert_eq!(store.answer("user:alice", "key").await.unwrap(), Some(answer()));
+    assert_eq!(store.session(&ek("session")).await.unwrap(), Some(session()));
+    assert_eq!(store.duty("outbox").await.unwrap().unwrap().holder, "one");
+}
+
 on_both_engines! {
     async fn a_restart_keeps_everything(site: &Site) {
         let store = site.open().await;
         fill(&store).await;
+        fill_second(&store).await;
         check_all(&store, None).await;
         // No close: as when the process is killed.
         drop(store);
         let store = site.open().await;
         check_all(&store, None).await;
+        check_second(&store).await;
         store
             .note(Whose::Site, NOW, cairn_domain::Note::new(cairn_domain::Level::Info, "x", "three"))
             .await
@@ -117,7 +192,22 @@ async fn a_database_of_the_first_version_loads() {
     check_all(&store, Some("main")).await;
 }
 
-/// The rows of the same file, in a PostgreSQL of the first version.
+/// `tests/fixtures/v2.sql` is one as the second version wrote it.
+#[tokio::test]
+async fn a_database_of_the_second_version_loads() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cairn.db");
+    let mut old =
+        SqliteConnectOptions::new().filename(&file).create_if_missing(true).connect().await.unwrap();
+    old.execute(include_str!("fixtures/v2.sql")).await.unwrap();
+    sqlx::Connection::close(old).await.unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    check_all(&store, None).await;
+    check_second(&store).await;
+    assert_eq!(store.take_ticket("code", NOW).await.unwrap().as_deref(), Some("value"));
+}
+
+/// The rows of the first file, in a PostgreSQL of the first version.
 #[tokio::test]
 async fn a_postgresql_of_the_first_version_loads() {
     let site = Site::postgres().await;
