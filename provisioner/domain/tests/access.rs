@@ -162,7 +162,12 @@ fn a_token_can_do_what_its_role_allows_where_it_lives() {
     let depot = Place::Under(f.uid(Site, "depot.retail.acme"));
     let till = Place::Under(f.uid(Site, "till.retail.acme"));
     assert_eq!(g.decide(&f.index, Create, Host, depot), Allowed);
-    assert_eq!(g.decide(&f.index, Create, Host, till), Hidden);
+    // As where no site is named at all: the project shows, as the way to the region.
+    assert_eq!(g.decide(&f.index, Create, Host, till), Forbidden);
+    let retail: Namespace = "retail.acme".parse().unwrap();
+    assert_eq!(g.decide(&f.index, Create, Host, Place::In(&retail)), Forbidden);
+    let bench = Place::Under(f.uid(Site, "bench.lab.globex"));
+    assert_eq!(g.decide(&f.index, Create, Host, bench), Hidden);
     assert_eq!(g.until().unwrap().seconds(), 1_798_761_600);
     assert_eq!(g.granted().len(), 1);
     assert!(grants(&f.index, &Principal::token("ci")).is_empty());
@@ -288,8 +293,12 @@ fn a_host_moves_only_to_where_one_may_put_it() {
     let host = f.get(Host, "till-1.retail.acme").clone();
     let mut moved = host.clone();
     moved.spec = Spec::parse(Host, json!({"site": "depot", "serial": "x"})).unwrap();
-    let place = Denied::NoPlace { kind: Site, name: "depot.retail.acme".to_owned() };
+    let place = Denied::NoPlace("there is no Site depot in project retail.acme".to_owned());
     assert_eq!(of_ann(&f).may_write(&f.index, Some(&host), Some(&moved)), Err(place));
+    let mut away = host.clone();
+    away.metadata.namespace = "wholesale.acme".parse().unwrap();
+    let place = Denied::NoPlace("there is no project wholesale.acme".to_owned());
+    assert_eq!(of_ann(&f).may_write(&f.index, Some(&host), Some(&away)), Err(place));
     f.bind("b.retail.acme", "viewer", Some((Site, "depot")));
     let denied = of_ann(&f).may_write(&f.index, Some(&host), Some(&moved));
     assert!(matches!(denied, Err(Denied::Forbidden { verb: Create, .. })), "{denied:?}");

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Excess, Grants, Rights, give, grants::shown, rights::word};
 use crate::{
+    admit::{no_node, no_space},
     index::{Index, Seen},
     model::{Kind, Namespace, Object, Uid, Verb},
 };
@@ -45,14 +46,9 @@ pub enum Denied {
     /// It must look as if the resource, or the namespace for a new one, did not exist (404).
     #[error("there is no such resource")]
     Hidden,
-    /// The same of the place that the resource is to be put in (422, as [`crate::admit`] says it of one that is missing).
-    #[error("there is no {kind} {name}")]
-    NoPlace {
-        /// Kind of the place.
-        kind: Kind,
-        /// Its full name.
-        name: String,
-    },
+    /// The same of the place that the resource is to be put in: in the words of [`crate::admit`] for one that is missing.
+    #[error("{0}")]
+    NoPlace(String),
     /// A right is missing (403).
     #[error("you need the right `{}` on {kind} at {at}", word(*verb))]
     Forbidden {
@@ -178,8 +174,12 @@ impl Sight<'_> {
                 Some(_) | None => (false, false),
             },
             Place::Under(node) => {
-                let visible = self.index.get(node).is_some_and(|o| self.reads(o));
-                (self.rights(Some(node)).has(verb, kind), visible)
+                let Some(node) = self.index.get(node) else { return Decision::Hidden };
+                let allowed = self.rights(Some(node.metadata.uid)).has(verb, kind);
+                // One that is hidden is as one that does not exist: then the namespace would be the place.
+                let visible =
+                    self.reads(node) || (!is_space(node) && self.sees_namespace(&node.metadata.namespace));
+                (allowed, visible)
             }
             Place::In(namespace) => {
                 (self.rights_in(namespace).has(verb, kind), self.sees_namespace(namespace))
@@ -253,16 +253,16 @@ impl Sight<'_> {
     }
 
     fn may_put(&self, new: &Object) -> Result<(), Denied> {
-        let node = self.index.parent_of(new);
-        let place = match node {
-            Some(node) if self.index.node_of(&new.metadata.namespace).is_some() => Place::Under(node),
-            Some(_) | None => Place::In(&new.metadata.namespace),
-        };
+        let namespace = &new.metadata.namespace;
+        let space = self.index.node_of(namespace).map(|o| o.metadata.uid);
+        let node = space.and_then(|_| self.index.parent_of(new));
+        let place = node.map_or(Place::In(namespace), Place::Under);
         match self.decide(Verb::Create, new.kind(), place) {
             Decision::Allowed => Ok(()),
             Decision::Hidden => Err(Denied::Hidden),
             Decision::Forbidden => {
-                let at = shown(self.index, node);
+                let seen = node.filter(|uid| self.index.get(*uid).is_some_and(|o| self.reads(o)));
+                let at = shown(self.index, seen.or(space));
                 Err(Denied::Forbidden { verb: Verb::Create, kind: new.kind(), at })
             }
         }
@@ -273,12 +273,21 @@ impl Sight<'_> {
         if old.kind() == Kind::Host {
             self.needs(Verb::Operate, old)?;
         }
-        let no_place = |node: &Object| Denied::NoPlace { kind: node.kind(), name: node.full_name() };
-        self.may_put(new).map_err(|denied| match (denied, self.index.parent_of(new)) {
-            (Denied::Hidden, Some(node)) => self.index.get(node).map_or(Denied::Hidden, |o| no_place(o)),
-            (denied, _) => denied,
-        })
+        let namespace = &new.metadata.namespace;
+        if !self.sees_namespace(namespace) {
+            return Err(Denied::NoPlace(no_space(namespace)));
+        }
+        let node = self.index.parent_of(new).and_then(|uid| self.index.get(uid));
+        match node.filter(|o| !self.reads(o)) {
+            Some(hidden) => Err(Denied::NoPlace(no_node(hidden.kind(), &hidden.metadata.name, namespace))),
+            None => self.may_put(new),
+        }
     }
+}
+
+/// Whether others can live in it by their namespace.
+fn is_space(node: &Object) -> bool {
+    matches!(node.kind(), Kind::Organisation | Kind::Project)
 }
 
 /// Kinds that say something about what lies below their namespace.

@@ -2,7 +2,7 @@
 
 use super::{
     Check, Refusal, RefusalKind,
-    refusal::{Problems, shown, some_of},
+    refusal::{Problems, no_space, shown, some_of},
 };
 use crate::{
     index::Index,
@@ -57,7 +57,7 @@ pub fn namespace_of(
         return Err(refusal(RefusalKind::Invalid, message, advice(kind.level()).to_owned()));
     }
     if namespace != Namespace::Appliance && index.node_of(&namespace).is_none() {
-        let message = format!("there is no {}", described(&namespace));
+        let message = no_space(&namespace);
         return Err(refusal(RefusalKind::NotFound, message, "make it first, or name another".to_owned()));
     }
     Ok(namespace)
@@ -319,7 +319,7 @@ fn check_move(index: &Index, current: &Object, namespace: &Namespace, problems: 
         let message = format!("{current} cannot go to another organisation");
         problems.invalid(FIELD, message, "decommission it here, then register it there");
     } else if index.node_of(namespace).is_none() {
-        let message = format!("there is no {}", described(namespace));
+        let message = no_space(namespace);
         problems.not_found(FIELD, message, "make it first, or name another");
     }
 }

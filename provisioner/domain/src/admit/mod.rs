@@ -22,7 +22,8 @@ mod understand;
 
 pub use metadata::namespace_of;
 pub use refusal::{Refusal, RefusalKind};
-pub use touched::{Difference, Differences, Touched, compare, touched};
+pub(crate) use refusal::{no_node, no_space};
+pub use touched::{Touched, touched};
 pub use understand::manifest;
 
 use cairn_contract::Timestamp;

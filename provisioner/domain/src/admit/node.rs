@@ -3,7 +3,7 @@
 use super::{
     Check,
     metadata::{check_line, described},
-    refusal::{Problems, shown},
+    refusal::{Problems, no_node},
 };
 use crate::{
     model::{Kind, Object, RegionSpec, SiteSpec, Spec},
@@ -88,8 +88,7 @@ pub(super) fn existing<'a>(
         Some(near) => format!("did you mean {near}?"),
         None => format!("make it first, or name another of {}", described(cx.namespace)),
     };
-    let message = format!("there is no {kind} {} in {}", shown(name), described(cx.namespace));
-    problems.not_found(field, message, next);
+    problems.not_found(field, no_node(kind, name, cx.namespace), next);
     None
 }
 

@@ -3,7 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fact::plain;
+use super::metadata::described;
+use crate::{
+    fact::plain,
+    model::{Kind, Namespace},
+};
 
 /// Most refusals of one write that are told.
 const MAX: usize = 50;
@@ -95,6 +99,16 @@ impl Problems {
     pub(super) fn all(self) -> Vec<Refusal> {
         self.0
     }
+}
+
+/// What is said of a namespace that does not exist, and of one that is hidden.
+pub(crate) fn no_space(namespace: &Namespace) -> String {
+    format!("there is no {}", described(namespace))
+}
+
+/// What is said of a node that does not exist, and of one that is hidden.
+pub(crate) fn no_node(kind: Kind, name: &str, namespace: &Namespace) -> String {
+    format!("there is no {kind} {} in {}", shown(name), described(namespace))
 }
 
 /// Foreign text for a message.

@@ -1,13 +1,10 @@
-//! What a write would do to hosts: for `--dry-run`.
+//! Which hosts a write could touch: for `--dry-run`, which then compares them one by one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use schemars::JsonSchema;
-use serde::Serialize;
+use std::collections::BTreeSet;
 
 use super::node::parent_name;
 use crate::{
-    index::{Effective, Index, Source},
+    index::Index,
     model::{Kind, Namespace, Object, PolicySpec, Spec, Uid},
 };
 
@@ -16,30 +13,6 @@ use crate::{
 pub struct Touched {
     /// In no order that means anything, but always the same.
     pub hosts: Vec<Uid>,
-}
-
-/// One label or setting that changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    /// Its key.
-    pub key: String,
-    /// Absent: it was not there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Effective>,
-    /// Absent: it goes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Effective>,
-}
-
-/// What changes for one host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Differences {
-    /// Effective labels, by key.
-    pub labels: Vec<Difference>,
-    /// Effective settings, by key.
-    pub settings: Vec<Difference>,
 }
 
 /// The hosts whose effective labels, settings or policies may change when `before` becomes `after`. `index` holds what is so
@@ -100,72 +73,4 @@ fn of_policy(index: &Index, namespace: &Namespace, spec: &PolicySpec) -> Vec<Uid
         hosts.retain(|uid| selector.matches(|key| index.label(*uid, key)));
     }
     hosts
-}
-
-/// What the change of one node, from how `index` has it to `after` (`None`: removed), does to the effective labels and
-/// settings of a host. Policies are compared by [`crate::policies`].
-pub fn compare(index: &Index, host: Uid, changed: Uid, after: Option<&Object>) -> Differences {
-    let now: Vec<&Object> = index.upwards(Some(host)).map(AsRef::as_ref).collect();
-    let then = lineage_with(index, host, changed, after);
-    Differences {
-        labels: differences(&now, &then, |o| Some(&o.metadata.labels)),
-        settings: differences(&now, &then, |o| o.spec.settings()),
-    }
-}
-
-/// The host and its ancestors, the nearest first, as they would be.
-fn lineage_with<'a>(index: &'a Index, host: Uid, changed: Uid, after: Option<&'a Object>) -> Vec<&'a Object> {
-    let mut line: Vec<&Object> = Vec::new();
-    let mut next = Some(host);
-    while let Some(uid) = next {
-        // As in the index, a cycle would end; admission lets none in.
-        if line.iter().any(|o| o.metadata.uid == uid) {
-            break;
-        }
-        let object = if uid == changed { after } else { index.get(uid).map(AsRef::as_ref) };
-        let Some(object) = object else { break };
-        line.push(object);
-        next = index.parent_of(object);
-    }
-    line
-}
-
-type Values = BTreeMap<String, String>;
-
-fn differences<'a>(
-    now: &[&'a Object],
-    then: &[&'a Object],
-    values: impl Fn(&'a Object) -> Option<&'a Values> + Copy,
-) -> Vec<Difference> {
-    let (now, then) = (effective(now, values), effective(then, values));
-    let keys: BTreeSet<&String> = now.keys().chain(then.keys()).collect();
-    let one = |key: &String| Difference {
-        key: key.clone(),
-        before: now.get(key).cloned(),
-        after: then.get(key).cloned(),
-    };
-    keys.into_iter().map(one).filter(|d| d.before != d.after).collect()
-}
-
-/// As [`Index::labels`] has it, of any line of nodes.
-fn effective<'a>(
-    line: &[&'a Object],
-    values: impl Fn(&'a Object) -> Option<&'a Values>,
-) -> BTreeMap<String, Effective> {
-    let mut found: BTreeMap<String, Effective> = BTreeMap::new();
-    for object in line {
-        for (key, value) in values(object).into_iter().flatten() {
-            let source = Source::from(*object);
-            let nearest = found.entry(key.clone()).or_insert_with(|| Effective {
-                key: key.clone(),
-                value: value.clone(),
-                source: source.clone(),
-                hides: Vec::new(),
-            });
-            if nearest.value != *value {
-                nearest.hides.push(source);
-            }
-        }
-    }
-    found
 }
