@@ -326,6 +326,17 @@ fn a_host_has_a_site_and_something_to_know_it_by() {
 }
 
 #[test]
+fn a_host_without_a_site_can_be_described_without_one() {
+    let mut f = Forest::small();
+    f.put(Host, "found.retail.acme", json!({"serial": "1"}));
+    let found = f.get(Host, "found.retail.acme");
+    let mut m = sent(Host, "found.retail.acme", json!({"serial": "1"}));
+    m.metadata.labels.insert("seen".to_owned(), "yes".to_owned());
+    let o = admitted(update(&f, found, &m));
+    assert!(matches!(&o.spec, Spec::Host(s) if s.site.is_none()));
+}
+
+#[test]
 fn a_host_moves_within_its_organisation() {
     let mut f = Forest::small();
     let m = |full: &str, spec| sent(Host, full, spec);

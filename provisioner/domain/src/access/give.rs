@@ -108,6 +108,10 @@ fn with_effect(index: &Index, node: Option<Uid>) -> Rights {
 /// Whether there is an administrator of the appliance now and there would be none were the resource `uid` to become `after`
 /// (`None`: removed).
 pub fn leaves_no_admin(index: &Index, uid: Uid, after: Option<&Object>) -> bool {
+    let kind = index.get(uid).map(|o| o.kind());
+    if !matches!(kind, Some(Kind::User | Kind::RoleBinding)) {
+        return false;
+    }
     let now = |uid: &Uid| index.get(*uid).map(AsRef::as_ref);
     let then = |other: &Uid| if *other == uid { after } else { now(other) };
     has_admin(index, now) && !has_admin(index, then)

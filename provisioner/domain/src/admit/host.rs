@@ -95,7 +95,6 @@ fn check_site(cx: &Check<'_>, spec: &mut HostFields, problems: &mut Problems) {
     }
     if let Some(current) = cx.current.filter(|c| c.metadata.namespace == *cx.namespace)
         && let Spec::Host(fields) = &current.spec
-        && fields.site.is_some()
     {
         spec.site.clone_from(&fields.site);
         return;
