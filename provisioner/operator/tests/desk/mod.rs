@@ -53,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) postgres: Option<Postgres>,
     pub(crate) oidc: Option<Provider>,
     pub(crate) no_local_token: bool,
+    /// Where the clock stands at first; absent: [`START`].
+    pub(crate) at: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -94,7 +96,7 @@ impl Options {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_with(dir.path(), database.clone()).await.unwrap();
         let catalog = Catalog::load(store.clone()).await.unwrap();
-        let clock = Arc::new(ManualClock::new(START));
+        let clock = Arc::new(ManualClock::new(self.at.unwrap_or(START)));
         let defaults = Arc::new(Defaults::default());
         let shared = (store.clone(), catalog.clone());
         let driver = Arc::new(Driver::new(shared, Arc::clone(&defaults), clock.clone(), Arc::new(NoHosts)));
