@@ -41,7 +41,7 @@ mod watch;
 pub use api::router;
 pub use app::{Limits, Services};
 pub use audit::{AuditLimits, prune_audit};
-pub use auth::{AuthSettings, CodeFile, CodeFileError, SessionLimits};
+pub use auth::{AuthSettings, CodeFile, CodeFileError, NoteError, SessionLimits, note_code};
 pub use json::MAX_JSON;
 pub use page::MAX_LIMIT;
 pub use problem::Problem;

@@ -4,7 +4,9 @@
 //! with an idempotency key, in the same transaction as what it made: so of two who use it at once one gets it, on any of several
 //! provisioners. Such answers are kept for a day, as long as the code is good.
 
-use cairn_contract::Digest;
+use std::path::Path;
+
+use cairn_contract::{Digest, Timestamp};
 use cairn_domain::{
     access::ADMIN,
     admit::{Admitted, Intent, Stamp, admit},
@@ -16,12 +18,12 @@ use cairn_domain::{
     },
 };
 use cairn_identity::{OneTimeCode, Password, Phc, Secret};
-use cairn_store::{Answer, Batch, BatchError, CredentialWrite, ResourceWrite, Trail};
+use cairn_store::{Answer, Batch, BatchError, CredentialWrite, ReadError, ResourceWrite, Store, Trail};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    code_file::CodeFile,
+    code_file::{CodeFile, CodeFileError},
     guesses,
     login::{Login, hash_failed},
     peer::Peer,
@@ -49,7 +51,8 @@ pub(super) async fn log_in(app: &App, peer: Peer, login: &Login, code: &Secret) 
     }
     let password = Password::new(login.password.clone()).map_err(|e| invalid(e.to_string(), "password"))?;
     let phc = app.auth.passwords.hash(&password).await.map_err(|e| hash_failed(&e))?;
-    announce(app, &file).await?;
+    let noted = note_code(&app.store, &app.auth.settings.data, app.auth.now()).await;
+    noted.map_err(|e| Problem::internal(&e))?;
     let user = write(app, peer, (&login.user, phc), &file).await?;
     file.remove(&app.auth.settings.data);
     app.auth.tell_ended();
@@ -62,17 +65,39 @@ async fn wrong(app: &App, peer: Peer, why: &str) -> Problem {
     problem
 }
 
-/// Writes to the audit log, once, that a code was made: whoever did was not known to the server.
-pub(crate) async fn announce(app: &App, file: &CodeFile) -> Result<(), Problem> {
-    let actor = Actor::system("cairn admin code, or cairn init");
-    let deed = deed(actor.clone(), "code.create", json!({ "made": file.made, "expires": file.expires }));
-    let trail = Trail { deeds: vec![deed], answer: Some(once(file.ticket("seen"))) };
-    let at = app.auth.now();
-    let batch = Batch { actor, at, premise: None, writes: Vec::new(), credentials: Vec::new(), trail };
-    match app.catalog.write(&batch).await {
-        Ok(_) | Err(BatchError::Answered) => Ok(()),
-        Err(error) => Err(Problem::internal(&error)),
+/// Writes to the audit log that a one-time code lies in the data folder, once for each: whoever made it was not known to the
+/// server. The server calls it now and then, and each use of a code does.
+///
+/// # Errors
+/// When the file holds something else, or the database cannot be written.
+pub async fn note_code(store: &Store, data: &Path, now: Timestamp) -> Result<(), NoteError> {
+    let Some(file) = CodeFile::read(data)?.filter(|file| now < file.expires) else { return Ok(()) };
+    let ticket = once(file.ticket("seen"));
+    if store.answer(&ticket.principal, &ticket.key).await?.is_some() {
+        return Ok(());
     }
+    let actor = Actor::system("cairn init or cairn admin code");
+    let deed = deed(actor.clone(), "code.create", json!({ "made": file.made, "expires": file.expires }));
+    let trail = Trail { deeds: vec![deed], answer: Some(ticket) };
+    let batch = Batch { actor, at: now, premise: None, writes: Vec::new(), credentials: Vec::new(), trail };
+    match store.write(&batch).await {
+        Ok(_) | Err(BatchError::Answered) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why a code's making is not in the audit log.
+#[derive(Debug, thiserror::Error)]
+pub enum NoteError {
+    /// The file.
+    #[error("cannot read the one-time code's file")]
+    File(#[from] CodeFileError),
+    /// The database.
+    #[error("cannot read what was noted")]
+    Read(#[from] ReadError),
+    /// The database.
+    #[error("cannot write to the audit log")]
+    Write(#[from] BatchError),
 }
 
 /// What can be written once only.

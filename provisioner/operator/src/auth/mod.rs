@@ -33,6 +33,7 @@ mod throttle;
 pub(crate) use caller::Caller;
 pub use code_file::{CodeFile, CodeFileError};
 pub(crate) use credentials::{TokenSecret, consequences, mint};
+pub use first::{NoteError, note_code};
 pub(crate) use gate::require;
 pub(crate) use login::{check_password, hash_failed};
 pub(crate) use revocation::revoked;
