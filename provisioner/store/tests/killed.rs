@@ -129,16 +129,22 @@ async fn fill(site: &Site) {
     store.close().await;
 }
 
-/// Kills it earlier and later, until it is done before. `check` looks at what each kill left.
-async fn kill_everywhere(words: &[&str], mut check: impl AsyncFnMut()) {
+/// Kills it earlier and later, until the target has everything: that may be just before the process would have ended.
+/// Each kill leaves a target that is empty, or has everything.
+async fn kill_everywhere(words: &[&str], target: impl AsyncFn() -> Store) {
     let mut after = Duration::ZERO;
-    let mut killed = 0;
-    while !kill_after(words, after) {
-        killed += 1;
-        check().await;
+    let mut empty = 0;
+    loop {
+        let done = kill_after(words, after);
+        let hosts = target().await.hosts(None, 100).await.unwrap().len();
+        match hosts {
+            0 if !done => empty += 1,
+            20 => break,
+            some => panic!("{some} hosts, done: {done}"),
+        }
         after = (after * 2).max(Duration::from_millis(5));
     }
-    assert!(killed > 0, "it was never killed: {words:?}");
+    assert!(empty > 0, "it was never killed in time: {words:?}");
 }
 
 async fn a_backup_is_whole_or_not_there(site: &Site) {
@@ -165,7 +171,7 @@ async fn a_restore_is_whole_or_did_not_happen(site: &Site) {
     let original = source.open().await;
     original.backup(&folder, NOW).await.unwrap();
     let (from, dir) = (folder.to_str().unwrap(), site.dir().to_str().unwrap());
-    kill_everywhere(&["restore", from, dir, word(&site.database)], async || {}).await;
+    kill_everywhere(&["restore", from, dir, word(&site.database)], async || site.open().await).await;
     let store = site.open().await;
     assert_eq!(store.hosts(None, 100).await.unwrap().len(), 20);
     let lines = original.site_timeline(0, 30_000).await.unwrap();
@@ -181,10 +187,10 @@ async fn a_migration_is_whole_or_did_not_happen(from_postgres: bool) {
     let dir = site.dir().to_str().unwrap();
     let (from, to) = (word(&site.database), word(&other.database));
     kill_everywhere(&["migrate", dir, from, to], async || {
-        let store = site.open().await;
-        assert_eq!(store.hosts(None, 100).await.unwrap().len(), 20, "the source is as it was");
+        let source = site.open().await;
+        assert_eq!(source.hosts(None, 100).await.unwrap().len(), 20, "the source is as it was");
+        drop(source);
+        Store::open_with(site.dir(), other.database.clone()).await.unwrap()
     })
     .await;
-    let store = Store::open_with(site.dir(), other.database.clone()).await.unwrap();
-    assert_eq!(store.hosts(None, 100).await.unwrap().len(), 20);
 }
