@@ -88,6 +88,7 @@ fn host(i: u8, state: State, at: Timestamp) -> Host {
         created: Timestamp(at.0 - 86_400_000),
         changed: at,
         version: 0,
+        meta: cairn_domain::host::HostMeta::default(),
     }
 }
 

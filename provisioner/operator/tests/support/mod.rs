@@ -8,10 +8,13 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use cairn_contract::Digest;
-use cairn_domain::{Effect, Policy};
+use cairn_domain::{Effect, policies::Defaults};
 use cairn_driver::{Driver, Execute, ExecuteError};
-use cairn_operator::{Added, BundleKind, Chunks, Limits, UploadError, Uploads};
-use cairn_store::{Store, SystemClock};
+use cairn_operator::{
+    Added, AuthSettings, BundleKind, Chunks, Limits, Services, SessionLimits, UploadError, Uploads,
+};
+use cairn_postgres::Postgres;
+use cairn_store::{Catalog, Database, Store, SystemClock};
 use futures_util::{StreamExt as _, future::BoxFuture};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -26,8 +29,17 @@ pub(crate) const TOKEN: &str = "0123456789abcdef";
 pub(crate) struct Site {
     pub(crate) addr: SocketAddr,
     pub(crate) store: Store,
+    pub(crate) catalog: Catalog,
     tasks: JoinSet<()>,
     _dir: tempfile::TempDir,
+    _postgres: Option<Postgres>,
+}
+
+/// What a site runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
 }
 
 /// There are no connections to end in these tests.
@@ -63,10 +75,16 @@ pub(crate) async fn site() -> Site {
     site_with(Limits::default()).await
 }
 
+pub(crate) async fn site_on(engine: Engine) -> Site {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    serve(listener, addr, (Limits::default(), engine)).await
+}
+
 pub(crate) async fn site_with(limits: Limits) -> Site {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    serve(listener, addr, limits).await
+    serve(listener, addr, (limits, Engine::Sqlite)).await
 }
 
 /// Over TLS, with a certificate for `localhost`; gives its CA too.
@@ -74,26 +92,49 @@ pub(crate) async fn tls_site(addr: SocketAddr) -> (Site, String) {
     let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (listener, ca) = tls::Tls::new(listener);
-    (serve(listener, addr, Limits::default()).await, ca)
+    (serve(listener, addr, (Limits::default(), Engine::Sqlite)).await, ca)
 }
 
-async fn serve<L>(listener: L, addr: SocketAddr, limits: Limits) -> Site
+async fn serve<L>(listener: L, addr: SocketAddr, (limits, engine): (Limits, Engine)) -> Site
 where
     L: axum::serve::Listener,
     L::Addr: std::fmt::Debug,
 {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
-    let clock = Arc::new(SystemClock);
-    let driver = Arc::new(Driver::new(store.clone(), Arc::new(Policy::default()), clock, Arc::new(NoHosts)));
-    let token = Digest::of(TOKEN.as_bytes()).0;
-    let router = cairn_operator::router(store.clone(), driver.clone(), Arc::new(Reader), token, limits);
+    let postgres = (engine == Engine::Postgres).then(|| Postgres::shared().unwrap_or_else(|e| panic!("{e}")));
+    let database = match &postgres {
+        Some(postgres) => Database::Postgres(postgres.database().await.unwrap()),
+        None => Database::Sqlite,
+    };
+    let store = Store::open_with(dir.path(), database).await.unwrap();
+    let catalog = Catalog::load(store.clone()).await.unwrap();
+    let (clock, defaults) = (Arc::new(SystemClock), Arc::new(Defaults::default()));
+    let shared = (store.clone(), catalog.clone());
+    let driver = Arc::new(Driver::new(shared, defaults.clone(), clock.clone(), Arc::new(NoHosts)));
+    let router = cairn_operator::router(Services {
+        store: store.clone(),
+        catalog: catalog.clone(),
+        reporter: driver.clone(),
+        uploads: Arc::new(Reader),
+        auth: AuthSettings {
+            local_token: Some(Digest::of(TOKEN.as_bytes()).0),
+            data: dir.path().to_owned(),
+            sessions: SessionLimits::default(),
+            oidc: None,
+            clock,
+        },
+        defaults,
+        limits,
+    });
     let peer = axum::extract::ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 1)));
     let router = router.layer(axum::Extension(peer));
     let mut tasks = JoinSet::new();
+    let (followed, following) = (store.clone(), catalog.clone());
+    tasks.spawn(async move { followed.follow(CancellationToken::new()).await });
+    tasks.spawn(async move { following.follow(CancellationToken::new()).await });
     tasks.spawn(async move { driver.run(CancellationToken::new()).await });
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
-    Site { addr, store, tasks, _dir: dir }
+    Site { addr, store, catalog, tasks, _dir: dir, _postgres: postgres }
 }
 
 pub(crate) struct Answer {
@@ -120,6 +161,30 @@ impl Answer {
 }
 
 impl Site {
+    /// Makes a resource, with the token.
+    pub(crate) async fn make(&self, kind: &str, (namespace, name): (&str, &str), spec: Value) -> Value {
+        let answer = self.post(kind, (namespace, name), spec).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()
+    }
+
+    /// Asks for a resource to be made.
+    pub(crate) async fn post(&self, kind: &str, (namespace, name): (&str, &str), spec: Value) -> Answer {
+        let plural = kind.parse::<cairn_domain::model::Kind>().unwrap().plural();
+        let body = manifest(kind, (namespace, name), spec);
+        self.call("POST", &format!("/api/v1/{plural}"), Some(body)).await
+    }
+
+    /// An organisation with a project `retail`, regions `eu` and in it `berlin`, and a site `store-1` there.
+    pub(crate) async fn tree(&self, organisation: &str) {
+        let project = format!("retail.{organisation}");
+        self.make("Organisation", ("", organisation), serde_json::json!({})).await;
+        self.make("Project", (organisation, "retail"), serde_json::json!({})).await;
+        self.make("Region", (&project, "eu"), serde_json::json!({})).await;
+        self.make("Region", (&project, "berlin"), serde_json::json!({"parent": "eu"})).await;
+        self.make("Site", (&project, "store-1"), serde_json::json!({"region": "berlin"})).await;
+    }
+
     /// With the token.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let authorization = format!("Bearer {TOKEN}");
@@ -189,6 +254,12 @@ pub(crate) struct Events {
 impl Events {
     /// Next event: name, id, data. Comments are passed over.
     pub(crate) async fn next(&mut self) -> (String, Option<i64>, Value) {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(10), self.next_slow());
+        next.await.expect("an event comes")
+    }
+
+    /// The same, however long it takes.
+    pub(crate) async fn next_slow(&mut self) -> (String, Option<i64>, Value) {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let field =
@@ -200,8 +271,7 @@ impl Events {
                     return (name, id, serde_json::from_str(&data).unwrap());
                 }
             }
-            let frame = tokio::time::timeout(std::time::Duration::from_secs(10), self.body.frame());
-            let frame = frame.await.expect("an event comes").expect("the stream goes on").unwrap();
+            let frame = self.body.frame().await.expect("the stream goes on").unwrap();
             self.text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
         }
     }
@@ -215,4 +285,36 @@ impl Events {
             }
         }
     }
+}
+
+pub(crate) fn manifest(kind: &str, (namespace, name): (&str, &str), spec: Value) -> Value {
+    let mut metadata = serde_json::json!({"name": name});
+    if !namespace.is_empty() {
+        metadata["namespace"] = namespace.into();
+    }
+    serde_json::json!({"apiVersion": "cairn/v1", "kind": kind, "metadata": metadata, "spec": spec})
+}
+
+/// Each test of these runs twice, as `name::sqlite` and `name::postgres`.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($($(#[$meta:meta])* async fn $name:ident($site:ident: &Site) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "not each test needs all")]
+            use super::*;
+
+            $(#[$meta])*
+            async fn test($site: &Site) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                test(&support::site_on(support::Engine::Sqlite).await).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                test(&support::site_on(support::Engine::Postgres).await).await;
+            }
+        }
+    )*};
 }
