@@ -179,4 +179,20 @@ proptest! {
             prop_assert_eq!(&event.after.as_ref().unwrap().inherited, &now.inherited);
         }
     }
+
+    #[test]
+    fn any_order_of_putting_is_as_good_as_another(seeds in seeds(40), order in any::<u64>()) {
+        let all = grow(&seeds);
+        let mut shuffled = all.clone();
+        let mut state = order | 1;
+        for i in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            shuffled.swap(i, (state >> 33) as usize % (i + 1));
+        }
+        let mut index = Index::default();
+        for object in shuffled {
+            index.put(object);
+        }
+        prop_assert_eq!(told(&index, &all), told(&Index::load(all.clone(), 1), &all));
+    }
 }

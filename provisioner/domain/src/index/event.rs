@@ -80,9 +80,14 @@ impl Index {
         if !moved && entry.object.metadata.labels == next.metadata.labels {
             return Vec::new();
         }
-        let mut shared = HashMap::new();
         let hosts = self.hosts_below(uid).into_iter().filter(|host| *host != uid);
-        hosts.filter_map(|host| self.seen_sharing(host, &mut shared)).collect()
+        self.all_seen(hosts.collect())
+    }
+
+    /// Many with what they inherit.
+    pub(super) fn all_seen(&self, uids: Vec<Uid>) -> Below {
+        let mut shared = HashMap::new();
+        uids.into_iter().filter_map(|uid| self.seen_sharing(uid, &mut shared)).collect()
     }
 
     /// Events of those hosts, after the change.

@@ -164,15 +164,62 @@ impl Index {
         let object = Arc::new(object);
         let uid = object.metadata.uid;
         let revision = object.metadata.resource_version;
-        let below = self.below_if_touched(&object);
+        let mut below = self.below_if_touched(&object);
         let before = self.take(uid);
         let parent = self.parent_of(&object);
         self.link(uid, parent, &object);
         self.entries.insert(uid, Entry { object: Arc::clone(&object), parent });
+        if before.is_none() {
+            below.extend(self.adopt(&object));
+        }
         self.advance(revision);
         let mut events = vec![Event { revision, before, after: self.seen(uid) }];
         events.extend(self.retold(revision, below));
         events
+    }
+
+    /// Takes in what came before the node that it names: of changes that are read in one go only the last of each resource
+    /// is applied, so a child can be earlier than its parent. Gives the hosts below, as they were.
+    fn adopt(&mut self, node: &Object) -> Vec<Seen> {
+        let moved: Vec<(Uid, Option<Uid>, Uid)> = self.waiting(node);
+        let hosts = moved.iter().flat_map(|(uid, ..)| self.hosts_below(*uid));
+        let below = self.all_seen(hosts.collect());
+        for (uid, from, to) in moved {
+            self.unlink(uid, from);
+            self.children.entry(to).or_default().insert(uid);
+            if let Some(entry) = self.entries.get_mut(&uid) {
+                entry.parent = Some(to);
+            }
+        }
+        below
+    }
+
+    /// Each with the parent that it has and the one that it should have, now that `node` is there.
+    fn waiting(&self, node: &Object) -> Vec<(Uid, Option<Uid>, Uid)> {
+        let metadata = &node.metadata;
+        let space = match node.kind() {
+            Kind::Organisation => Namespace::Organisation(metadata.name.clone()),
+            Kind::Project => match &metadata.namespace {
+                Namespace::Organisation(organisation) => Namespace::project(&metadata.name, organisation),
+                Namespace::Appliance | Namespace::Project { .. } => return Vec::new(),
+            },
+            Kind::Region | Kind::Site => metadata.namespace.clone(),
+            _ => return Vec::new(),
+        };
+        // What names a region or site that is missing lies directly in the project, where little else does.
+        let candidates: Vec<Uid> = match self.node_of(&space).filter(|o| o.metadata.uid != metadata.uid) {
+            Some(space) => self.children.get(&space.metadata.uid).into_iter().flatten().copied().collect(),
+            None => {
+                let spaces = self.names.values().filter_map(|spaces| spaces.get(&space));
+                spaces.flat_map(BTreeMap::values).copied().collect()
+            }
+        };
+        let move_of = |uid: Uid| {
+            let entry = self.entries.get(&uid)?;
+            let to = self.parent_of(&entry.object)?;
+            (entry.parent != Some(to)).then_some((uid, entry.parent, to))
+        };
+        candidates.into_iter().filter_map(move_of).collect()
     }
 
     /// Takes a resource out; `None` when there is none.
@@ -198,7 +245,12 @@ impl Index {
                 spaces.remove(&metadata.namespace);
             }
         }
-        if let Some(parent) = entry.parent
+        self.unlink(uid, entry.parent);
+        Some(seen)
+    }
+
+    fn unlink(&mut self, uid: Uid, parent: Option<Uid>) {
+        if let Some(parent) = parent
             && let Some(children) = self.children.get_mut(&parent)
         {
             children.remove(&uid);
@@ -206,7 +258,6 @@ impl Index {
                 self.children.remove(&parent);
             }
         }
-        Some(seen)
     }
 
     fn link(&mut self, uid: Uid, parent: Option<Uid>, object: &Object) {
