@@ -20,6 +20,7 @@ mod observed;
 mod order;
 mod outbox;
 mod proven;
+mod react;
 mod run;
 mod spec;
 mod together;

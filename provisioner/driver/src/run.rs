@@ -18,7 +18,8 @@ impl Driver {
             self.lead(&stop),
             self.watch_deadlines(&stop),
             self.write_observed(&stop),
-            self.run_effects(&stop)
+            self.run_effects(&stop),
+            self.react(&stop)
         );
     }
 

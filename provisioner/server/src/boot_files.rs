@@ -6,9 +6,9 @@ use cairn_contract::Digest;
 use cairn_fleet::import::Reference;
 use cairn_netboot::{Artifacts, Blob, Shelf};
 use cairn_netproto::bootfile::{INITRD, INSTALLER, KERNEL, Name};
-use cairn_store::{Blobs, ReadError, Store};
+use cairn_store::{Blobs, ReadError};
 
-use crate::snapshot::Current;
+use crate::snapshot::{Current, Read};
 
 /// Blobs of the store, by digest.
 pub(crate) struct StoreBlobs(pub(crate) Blobs);
@@ -23,11 +23,13 @@ impl Artifacts for StoreBlobs {
 pub(crate) struct BootShelf {
     pub(crate) current: Arc<Current>,
     pub(crate) shelf: Arc<Shelf>,
+    pub(crate) read: Read,
 }
 
 impl BootShelf {
     /// Reads hosts and installer again.
-    pub(crate) async fn refresh(&self, store: &Store) -> Result<(), ReadError> {
+    pub(crate) async fn refresh(&self) -> Result<(), ReadError> {
+        let store = &self.read.store;
         let installer = store.active_installer().await?;
         let mut names = BTreeMap::new();
         let mut cmdline = None;
@@ -45,6 +47,6 @@ impl BootShelf {
             cmdline = serde_json::from_str::<Reference>(&installer.reference).ok().map(|r| r.cmdline);
         }
         self.shelf.replace(names);
-        self.current.refresh(store, cmdline).await
+        self.current.refresh(&self.read, cmdline).await
     }
 }

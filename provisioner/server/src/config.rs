@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use cairn_domain::Policy;
+use cairn_domain::{Policy, policies::Defaults};
+use cairn_identity::oidc::Oidc;
+use cairn_operator::{AuditLimits, SessionLimits};
+use cairn_store::Database;
 use serde::Deserialize;
 
 /// File name in the data directory.
@@ -32,6 +35,26 @@ pub(crate) struct Config {
     pub(crate) attestation: Attestation,
     #[serde(default)]
     pub(crate) policy: Policy,
+    /// `postgres://USER@HOST/NAME`; absent: SQLite in the data directory. Several provisioners may share a PostgreSQL.
+    #[serde(default, deserialize_with = "database")]
+    pub(crate) database: Database,
+    /// How long people stay logged in.
+    #[serde(default)]
+    pub(crate) sessions: SessionLimits,
+    /// Where people of an organisation log in; absent: local users and service tokens only.
+    #[serde(default)]
+    pub(crate) oidc: Option<Oidc>,
+    #[serde(default)]
+    pub(crate) audit: AuditLimits,
+}
+
+/// Its `Debug` hides the address, which may hold a password.
+fn database<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Database, D::Error> {
+    let url = String::deserialize(value)?;
+    match url.split_once("://") {
+        Some(("postgres" | "postgresql", _)) => Ok(Database::Postgres(url)),
+        Some(_) | None => Err(serde::de::Error::custom("database: write postgres://USER@HOST/NAME")),
+    }
 }
 
 /// Ports; 0 switches a service off, but for TLS.
@@ -96,6 +119,11 @@ pub(crate) struct Attestation {
 }
 
 impl Config {
+    /// What applies where no policy says otherwise.
+    pub(crate) fn defaults(&self) -> Defaults {
+        Defaults { policy: self.policy.clone(), image: self.default_image.clone() }
+    }
+
     /// Reads and checks `DIR/cairn.toml`.
     pub(crate) fn load(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(FILE);
@@ -111,6 +139,9 @@ impl Config {
         cairn_domain::name::check(&self.site).context("site: like a host name")?;
         ensure!(self.listen.tls != 0, "listen.tls: the TLS port cannot be switched off");
         ensure!(!self.address.is_unspecified(), "address: the address of this machine, as hosts reach it");
+        let (life, idle) = (self.sessions.life_s, self.sessions.idle_s);
+        ensure!(life >= 60 && idle >= 60, "sessions: life_s and idle_s are at least 60 seconds");
+        ensure!(self.audit.keep_days > 0, "audit.keep_days: at least 1");
         if self.listen.boot == BootScheme::Http && self.listen.http == 0 {
             bail!("listen.boot is http, but listen.http is 0");
         }
@@ -154,6 +185,29 @@ mod tests {
     fn the_least_configuration_serves_no_dhcp() {
         let config: Config = toml::from_str("site='a'\naddress='10.0.0.1'").unwrap();
         assert!(config.check().is_ok() && config.dhcp.is_none());
+    }
+
+    #[test]
+    fn sessions_logins_and_the_audit_log_have_their_own_tables() {
+        let config: Config = toml::from_str("site='a'\naddress='10.0.0.1'").unwrap();
+        assert_eq!(
+            (config.sessions.life_s, config.sessions.idle_s, config.audit.keep_days),
+            (43_200, 3600, 400)
+        );
+        let text = "site='a'\naddress='10.0.0.1'\n[sessions]\nidle_s=600\n[audit]\nkeep_days=30\n\
+                    [oidc]\nissuer='https://login.example'\nclient_id='cairn'\nclient_secret='hush'";
+        let config: Config = toml::from_str(text).unwrap();
+        assert!(config.check().is_ok());
+        assert_eq!(
+            (config.sessions.life_s, config.sessions.idle_s, config.audit.keep_days),
+            (43_200, 600, 30)
+        );
+        assert!(!format!("{config:?}").contains("hush"));
+        for bad in
+            ["[sessions]\nidle_s=1", "[sessions]\nlife=1", "[audit]\nkeep_days=0", "[oidc]\nissuer='x'"]
+        {
+            assert!(parse(&format!("site='a'\naddress='10.0.0.1'\n{bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -83,6 +83,10 @@ impl HostSide {
                     Err(error) => Err(failed(&error)),
                 }
             }
+            "/host/v1/wiped" => match self.attestation.wiped(read(request).await?).await {
+                Ok(answer) => reply(&answer),
+                Err(error) => Err(busy(&error)),
+            },
             "/host/v1/trouble" => {
                 self.gateway.trouble(&read(request).await?);
                 Ok((StatusCode::NO_CONTENT, Bytes::new()))
@@ -132,11 +136,13 @@ fn no_certificate() -> Answer {
 fn failed(error: &GatewayError) -> Answer {
     match error {
         GatewayError::Forbidden(_) => refuse(StatusCode::FORBIDDEN, &error.to_string()),
-        GatewayError::Read(_) | GatewayError::Report(_) => {
-            tracing::error!(error = error as &dyn std::error::Error, "a host's call failed");
-            refuse(StatusCode::SERVICE_UNAVAILABLE, "the provisioner cannot do this now; try again")
-        }
+        GatewayError::Read(_) | GatewayError::Report(_) => busy(error),
     }
+}
+
+fn busy(error: &(dyn std::error::Error + 'static)) -> Answer {
+    tracing::error!(error, "a host's call failed");
+    refuse(StatusCode::SERVICE_UNAVAILABLE, "the provisioner cannot do this now; try again")
 }
 
 fn bearer(request: &Request<Incoming>) -> Option<String> {

@@ -1,16 +1,20 @@
 //! `cairn`: the provisioner and its command line in one binary. Wiring only: decisions are in `cairn-domain`.
 
+mod admin;
 mod boot_files;
 mod config;
 mod effects;
+mod first_login;
 mod host_side;
 mod init;
 mod leases;
 mod notes;
+mod people;
 mod places;
 mod port;
 mod serve;
 mod snapshot;
+mod standing;
 mod tls;
 mod uploads;
 
@@ -38,6 +42,9 @@ enum Command {
     Init(init::Args),
     /// Run the provisioner of a site
     Serve,
+    /// What only whoever is root on this machine may do
+    #[command(subcommand)]
+    Admin(admin::Command),
     #[command(flatten)]
     Operator(cairn_cli::Command),
 }
@@ -62,6 +69,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Init(args) => {
             let text = init::run(&dir, &args, SystemClock.now())?;
+            writeln!(std::io::stdout(), "{text}")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Admin(command) => {
+            let text = admin::run(&dir, &command, SystemClock.now())?;
             writeln!(std::io::stdout(), "{text}")?;
             Ok(ExitCode::SUCCESS)
         }

@@ -3,13 +3,15 @@
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
-use cairn_contract::{Digest, SiteTrust};
+use cairn_contract::SiteTrust;
+use cairn_domain::policies::Defaults;
 use cairn_driver::Driver;
 use cairn_fleet::{Gateway, Importer, Leashes, compose::SiteParts};
 use cairn_netboot::{
     EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate,
 };
-use cairn_store::{Clock, Reporter, Store, SystemClock};
+use cairn_operator::Services;
+use cairn_store::{Catalog, Clock, Reporter, Store, SystemClock};
 use cairn_trust::{Attestation, Clocks, SiteKeys, roots::Roots};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -19,12 +21,11 @@ use crate::{
     config::{BootScheme, Config, Dhcp},
     effects::Effects,
     host_side::HostSide,
-    init::TOKEN_FILE,
     leases::Leases,
-    notes,
+    notes, people,
     port::{self, Port},
     snapshot::{self, Current},
-    tls,
+    standing, tls,
     uploads::Bundles,
 };
 
@@ -57,6 +58,8 @@ type Tasks = JoinSet<anyhow::Result<()>>;
 /// What all parts share.
 struct Shared {
     store: Store,
+    catalog: Catalog,
+    defaults: Arc<Defaults>,
     clock: Arc<dyn Clock>,
     keys: Arc<SiteKeys>,
     driver: Arc<Driver>,
@@ -78,6 +81,8 @@ async fn start(
         TcpListener::bind(address).await.with_context(|| format!("cannot listen for TLS on {address}"))?;
     let listening = listener.local_addr()?;
     let port = Arc::new(tls_port(dir, config, &shared)?);
+    let (clock, codes) = (Arc::clone(&shared.clock), (dir.to_owned(), shared.store.clone()));
+    tasks.spawn(people::note_codes(codes, clock, stop.clone()));
     tasks.spawn(port::run(port, listener, stop.clone()));
     Ok(listening)
 }
@@ -89,16 +94,21 @@ async fn shared(
     tasks: &mut Tasks,
 ) -> anyhow::Result<Shared> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Store::open(dir).await.context("cannot open the store")?;
+    let store = Store::open_with(dir, config.database.clone()).await.context("cannot open the store")?;
     let keys = Arc::new(SiteKeys::load(&dir.join("keys")).context("cannot read the site's keys")?);
     let leashes = Arc::new(Leashes::default());
     let effects = Effects { store: store.clone(), clock: Arc::clone(&clock), leashes: Arc::clone(&leashes) };
-    let policy = Arc::new(config.policy.clone());
-    let driver = Arc::new(Driver::new(store.clone(), policy, Arc::clone(&clock), Arc::new(effects)));
+    let defaults = Arc::new(config.defaults());
+    let catalog = Catalog::load(store.clone()).await.context("cannot read the resources")?;
+    let all = (store.clone(), catalog.clone());
+    let driver = Arc::new(Driver::new(all, Arc::clone(&defaults), Arc::clone(&clock), Arc::new(effects)));
     let (queue, events) = EventQueue::new(BOOT_EVENTS);
     let shelf = Arc::new(Shelf::new(Default::default()).with_artifacts(StoreBlobs(store.blobs().clone())));
-    let boot = Arc::new(BootShelf { current: Arc::new(Current::default()), shelf: Arc::clone(&shelf) });
-    boot.refresh(&store).await.context("cannot read what to boot")?;
+    let read =
+        snapshot::Read { store: store.clone(), catalog: catalog.clone(), defaults: Arc::clone(&defaults) };
+    let current = Arc::new(Current::default());
+    let boot = Arc::new(BootShelf { current, shelf: Arc::clone(&shelf), read });
+    boot.refresh().await.context("cannot read what to boot")?;
     let parts = Parts {
         directory: Arc::clone(&boot.current) as _,
         observer: Arc::new(queue),
@@ -113,8 +123,31 @@ async fn shared(
         Ok(())
     });
     tasks.spawn(notes::run(events, Arc::clone(&driver) as Arc<dyn Reporter>, stop.clone()));
-    tasks.spawn(snapshot::follow(Arc::clone(&boot), store.clone(), stop.clone()));
-    Ok(Shared { store, clock, keys, driver, leashes, boot, parts })
+    tasks.spawn(snapshot::follow(Arc::clone(&boot), stop.clone()));
+    follow(&store, &catalog, &leashes, stop, tasks)?;
+    Ok(Shared { store, catalog, defaults, clock, keys, driver, leashes, boot, parts })
+}
+
+/// What keeps this provisioner's memory as the database is.
+fn follow(
+    store: &Store,
+    catalog: &Catalog,
+    leashes: &Arc<Leashes>,
+    stop: &CancellationToken,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let (following, token) = (store.clone(), stop.clone());
+    tasks.spawn(async move {
+        following.follow(token).await;
+        Ok(())
+    });
+    let (following, token) = (catalog.clone(), stop.clone());
+    tasks.spawn(async move {
+        following.follow(token).await;
+        Ok(())
+    });
+    tasks.spawn(standing::follow(catalog.clone(), Arc::clone(leashes), stop.clone()));
+    Ok(())
 }
 
 fn site(config: &Config) -> Site {
@@ -196,11 +229,11 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
     let gateway = Gateway::new(shared.store.clone(), Arc::clone(&reporter), Arc::clone(&shared.clock));
     let attestation = Attestation {
         site: config.site.clone(),
-        default_image: config.default_image.clone(),
         keys: Arc::clone(&shared.keys),
         roots: Roots::load(&config.attestation.roots)?,
-        policy: Arc::new(config.policy.clone()),
+        defaults: Arc::clone(&shared.defaults),
         store: shared.store.clone(),
+        catalog: shared.catalog.clone(),
         reporter: Arc::clone(&reporter),
         clock: Arc::clone(&shared.clock),
         clocks: Clocks::default(),
@@ -208,8 +241,15 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
     let spool = dir.join("spool");
     empty(&spool).context("cannot make the spool directory")?;
     let bundles = Bundles { importer: importer(config, shared), spool, boot: Arc::clone(&shared.boot) };
-    let token: Digest = std::fs::read_to_string(dir.join(TOKEN_FILE)).context(TOKEN_FILE)?.trim().parse()?;
-    let limits = cairn_operator::Limits::default();
+    let services = Services {
+        store: shared.store.clone(),
+        catalog: shared.catalog.clone(),
+        reporter,
+        uploads: Arc::new(bundles),
+        auth: people::settings(dir, config, &shared.clock)?,
+        defaults: Arc::clone(&shared.defaults),
+        limits: cairn_operator::Limits::default(),
+    };
     Ok(Port {
         configs: tls::configs(&shared.keys, config.address.into(), shared.clock.now())?,
         boot: boot_http::BootHttp::new(shared.parts.clone()),
@@ -218,7 +258,7 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
             gateway: Arc::new(gateway),
             leashes: Arc::clone(&shared.leashes),
         },
-        people: cairn_operator::router(shared.store.clone(), reporter, Arc::new(bundles), token.0, limits),
+        people: cairn_operator::router(services),
         observer: Arc::clone(&shared.parts.observer),
         neighbours: Arc::clone(&shared.parts.neighbours),
         gate: DheGate::default(),

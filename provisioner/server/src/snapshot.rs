@@ -7,16 +7,27 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use cairn_contract::Mac;
-use cairn_domain::{State, boot};
+use cairn_contract::{HostId, Mac};
+use cairn_domain::{
+    State, boot,
+    model::Network,
+    policies::{self, Defaults},
+};
 use cairn_netboot::{BootAnswer, BootClient, BootFiles, Directory, DiskWay};
-use cairn_store::{KeySource, ReadError, Standing, Store};
+use cairn_store::{Catalog, KeySource, ReadError, Standing, Store};
 use tokio_util::sync::CancellationToken;
+
+/// What decides a boot.
+#[derive(Debug, Clone, PartialEq)]
+struct Held {
+    state: State,
+    network: Network,
+}
 
 #[derive(Default)]
 struct Snapshot {
-    by_mac: HashMap<Mac, State>,
-    by_uuid: HashMap<String, State>,
+    by_mac: HashMap<Mac, Held>,
+    by_uuid: HashMap<String, Held>,
     /// Kernel command line of the installer that is served; absent: there is none.
     installer: Option<String>,
 }
@@ -29,8 +40,9 @@ impl Directory for Current {
     fn answer(&self, client: &BootClient) -> BootAnswer {
         let now = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         let by_mac = client.mac.and_then(|mac| now.by_mac.get(&Mac(mac.0)));
-        let state = by_mac.or_else(|| now.by_uuid.get(&client.uuid?.to_string()));
-        match (boot::answer(state), &now.installer) {
+        let held = by_mac.or_else(|| now.by_uuid.get(&client.uuid?.to_string()));
+        let network = held.map_or(Network::Allow, |h| h.network);
+        match (boot::answer(held.map(|h| &h.state), network), &now.installer) {
             (boot::Answer::Installer, Some(cmdline)) => {
                 BootAnswer::Installer(BootFiles::usual(cmdline.clone()))
             }
@@ -45,55 +57,73 @@ impl Directory for Current {
 
 impl Snapshot {
     /// Where several hosts have one address or UUID, the one that the store's own search would take.
-    fn of(hosts: Vec<Standing>) -> Self {
+    fn of(hosts: Vec<Standing>, network: impl Fn(HostId) -> Network) -> Self {
         let (mut by_mac, mut by_uuid) = (HashMap::new(), HashMap::new());
-        for Standing { state, macs, uuids, .. } in hosts {
-            macs.into_iter().for_each(|(mac, source)| place(&mut by_mac, mac, source, &state));
-            uuids.into_iter().for_each(|(uuid, source)| place(&mut by_uuid, uuid, source, &state));
+        for Standing { id, state, macs, uuids, .. } in hosts {
+            let held = Held { state, network: network(id) };
+            macs.into_iter().for_each(|(mac, source)| place(&mut by_mac, mac, source, &held));
+            uuids.into_iter().for_each(|(uuid, source)| place(&mut by_uuid, uuid, source, &held));
         }
-        Self { by_mac: states(by_mac), by_uuid: states(by_uuid), installer: None }
+        Self { by_mac: best(by_mac), by_uuid: best(by_uuid), installer: None }
     }
 }
 
 /// Hosts come oldest first, and the first of equals stays.
-fn place<K: Eq + Hash>(map: &mut HashMap<K, (KeySource, State)>, key: K, source: KeySource, state: &State) {
-    let new = || (source, state.clone());
+fn place<K: Eq + Hash>(map: &mut HashMap<K, (KeySource, Held)>, key: K, source: KeySource, own: &Held) {
+    let new = || (source, own.clone());
     let held = map.entry(key).or_insert_with(new);
-    if source.rank(state) < held.0.rank(&held.1) {
+    if source.rank(&own.state) < held.0.rank(&held.1.state) {
         *held = new();
     }
 }
 
-fn states<K: Eq + Hash>(map: HashMap<K, (KeySource, State)>) -> HashMap<K, State> {
-    map.into_iter().map(|(key, (_, state))| (key, state)).collect()
+fn best<K: Eq + Hash>(map: HashMap<K, (KeySource, Held)>) -> HashMap<K, Held> {
+    map.into_iter().map(|(key, (_, held))| (key, held)).collect()
 }
 
 impl Current {
     /// Reads the store again.
-    pub(crate) async fn refresh(&self, store: &Store, installer: Option<String>) -> Result<(), ReadError> {
-        let next = Snapshot { installer, ..Snapshot::of(store.all_states().await?) };
+    pub(crate) async fn refresh(&self, what: &Read, installer: Option<String>) -> Result<(), ReadError> {
+        let hosts = what.store.all_states().await?;
+        let index = what.catalog.index();
+        let network = |host: HostId| policies::effective(&index, host.into(), &what.defaults).network;
+        let next = Snapshot { installer, ..Snapshot::of(hosts, network) };
+        drop(index);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
 }
 
-/// Follows the store until stopped.
+/// What a snapshot is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Read {
+    pub(crate) store: Store,
+    pub(crate) catalog: Catalog,
+    pub(crate) defaults: Arc<Defaults>,
+}
+
+/// Follows the store until stopped. A large site is read again less often: for at most a fifth of the time.
 pub(crate) async fn follow(
     boot: Arc<crate::boot_files::BootShelf>,
-    store: Store,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut changed = store.hosts_changed();
+    let mut hosts = boot.read.store.hosts_changed();
+    let mut resources = boot.read.catalog.revisions();
     loop {
-        if let Err(error) = boot.refresh(&store).await {
+        hosts.mark_unchanged();
+        resources.mark_unchanged();
+        let began = tokio::time::Instant::now();
+        if let Err(error) = boot.refresh().await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "boot services keep their last snapshot"
             );
         }
+        tokio::time::sleep(began.elapsed() * 4).await;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            alive = changed.changed() => alive?,
+            alive = hosts.changed() => alive?,
+            alive = resources.changed() => alive?,
         }
     }
 }
@@ -101,7 +131,6 @@ pub(crate) async fn follow(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cairn_contract::HostId;
     use cairn_domain::Why;
 
     fn host(name: &str, state: State, source: KeySource) -> Standing {
@@ -118,7 +147,11 @@ mod tests {
         for source in [KeySource::Spec, KeySource::Inventory, KeySource::Boot] {
             let own = || host("edge-1", State::Registered, source);
             for hosts in [vec![own(), thief()], vec![thief(), own()]] {
-                assert_eq!(Snapshot::of(hosts).by_mac[&Mac([2; 6])], State::Registered, "{source:?}");
+                assert_eq!(
+                    Snapshot::of(hosts, |_| Network::Allow).by_mac[&Mac([2; 6])].state,
+                    State::Registered,
+                    "{source:?}"
+                );
             }
         }
     }

@@ -23,7 +23,7 @@ impl Uploads for Bundles {
             let file = Spooled(self.spool.join(format!("{}.part", uuid::Uuid::new_v4())));
             spool(&file.0, chunks).await?;
             let imported = self.importer.add(file.0.clone()).await.map_err(refused)?;
-            let refreshed = self.boot.refresh(&self.importer.store).await;
+            let refreshed = self.boot.refresh().await;
             refreshed.map_err(|error| UploadError::Failed(Box::new(error)))?;
             let kind = if imported.kind == "installer" { BundleKind::Installer } else { BundleKind::Image };
             Ok(Added {
