@@ -40,13 +40,13 @@ async fn create(cx: &mut Context, args: &TokenCreate) -> Result<(), Failure> {
     if cx.value(&answer)? {
         return Ok(());
     }
-    let secret = ["/secret", "/token", "/status/secret", "/status/token"].map(|p| text(&answer, p));
-    let Some(secret) = secret.into_iter().find(|s| !s.is_empty()) else {
+    let secret = text(&answer, "/secret");
+    if secret.is_empty() {
         return Err(Failure::new(
             "the server's answer holds no secret",
             "Use the `cairn` of the server's version.",
         ));
-    };
+    }
     cx.say("This is its secret. It is not shown again:");
     cx.line(secret)?;
     cx.say("Use it: CAIRN_TOKEN=SECRET cairn ...");
@@ -84,18 +84,19 @@ async fn revoke(cx: &mut Context, name: &str) -> Result<(), Failure> {
 /// `cairn passwd`
 pub(crate) async fn passwd(cx: &mut Context, args: &Passwd) -> Result<(), Failure> {
     let session = cx.session()?;
-    let user = match &args.user {
-        Some(user) => user.clone(),
-        None => {
-            let me: Value = session.client.get("/api/v1/whoami").await?;
-            text(&me, "/name").to_owned()
-        }
+    let me: Value = session.client.get("/api/v1/whoami").await?;
+    let user = args.user.clone().unwrap_or_else(|| text(&me, "/name").to_owned());
+    let own = text(&me, "/kind").eq_ignore_ascii_case("user") && text(&me, "/name") == user;
+    let from_stdin = if args.password_stdin { FromStdin::Yes } else { FromStdin::No };
+    let old = if own { Some(cx.password("Present password", from_stdin)?) } else { None };
+    let new = match from_stdin {
+        FromStdin::Yes => cx.password("", from_stdin)?,
+        FromStdin::No => login::new_password(cx)?,
     };
-    let password = match args.password_stdin {
-        true => cx.password("", FromStdin::Yes)?,
-        false => login::new_password(cx)?,
-    };
-    let body = json!({ "password": password.reveal() });
+    let mut body = json!({ "new": new.reveal() });
+    if let Some(old) = &old {
+        body["old"] = old.reveal().into();
+    }
     let path = format!("{}/password", target::path(Kind::User, &user));
     let _: Value = session.client.post(&path, Some(&body)).await?;
     if cx.value(&json!({ "user": user }))? {

@@ -1,24 +1,31 @@
 //! `cairn audit ...`.
 
 use std::{
+    collections::VecDeque,
     fs,
     io::{self, Write as _},
     path::Path,
 };
 
+use cairn_contract::Timestamp;
 use http_body_util::BodyExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     CallError, Context,
     args::AuditCommand,
+    client::Client,
     exit::Failure,
     show::{
+        columns::Cell,
         table::{self, cell},
         words::{Tone, Words},
     },
     target::{self, text, with_query},
 };
+
+/// Lines of one page.
+const PAGE: &str = "500";
 
 /// `cairn audit ...`
 pub(crate) async fn run(cx: &mut Context, command: &AuditCommand) -> Result<(), Failure> {
@@ -30,76 +37,92 @@ pub(crate) async fn run(cx: &mut Context, command: &AuditCommand) -> Result<(), 
 }
 
 async fn list(cx: &mut Context, command: &AuditCommand) -> Result<(), Failure> {
-    let AuditCommand::Ls { actor, kind, verb, limit, after } = command else { return Ok(()) };
+    let AuditCommand::Ls { actor, kind, verb, limit, since } = command else { return Ok(()) };
     let kind = kind.as_deref().map(target::kind).transpose()?;
-    let (limit, after) = (limit.to_string(), after.map(|n| n.to_string()));
+    let since = Timestamp((cx.now)().0.saturating_sub(since.saturating_mul(1000)));
+    let session = cx.session()?;
     let path = with_query(
         "/api/v1/audit",
         &[
-            ("limit", Some(limit.as_str())),
-            ("after", after.as_deref()),
+            ("limit", Some(PAGE)),
             ("actor", actor.as_deref()),
             ("kind", kind.map(|k| k.name())),
             ("verb", verb.as_deref()),
+            ("namespace", cx.globals.namespace.as_deref()),
+            ("since", cairn_domain::model::rfc3339(since).as_deref()),
         ],
     );
-    let page: Value = cx.client()?.get(&path).await?;
-    if cx.value(&page)? {
+    let items = last(&session.client, &path, *limit).await?;
+    if cx.value(&json!({ "items": items }))? {
         return Ok(());
     }
-    let items = page.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
-        return cx.line("Nothing of that kind is in the audit log.");
+        return cx.line("Nothing of that kind is in the audit log. Further back: --since 90d");
     }
     let words = cx.words();
     let rows: Vec<_> = items.iter().map(|item| row(item, &words)).collect();
     cx.line(&table::grid(&words, &["NUMBER", "TIME", "WHO", "FROM", "VERB", "WHAT", "OUTCOME"], &rows))
 }
 
-fn row(item: &Value, words: &Words) -> Vec<crate::show::columns::Cell> {
-    let first = |names: &[&str]| {
-        let found = names.iter().filter_map(|n| item.pointer(n)).find(|v| !v.is_null());
-        found.map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+/// The last lines: the server tells the oldest first.
+async fn last(client: &Client, path: &str, limit: usize) -> Result<Vec<Value>, Failure> {
+    let mut items = VecDeque::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page: Value = client.get(&with_query(path, &[("after", after.as_deref())])).await?;
+        for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
+            items.push_back(item.clone());
+            if items.len() > limit {
+                items.pop_front();
+            }
+        }
+        match page.get("next").and_then(Value::as_i64).map(|n| n.to_string()) {
+            Some(next) if after.as_ref() != Some(&next) => after = Some(next),
+            _ => return Ok(items.into()),
+        }
+    }
+}
+
+fn row(item: &Value, words: &Words) -> Vec<Cell> {
+    let at = words.when(item.get("at")).map_or_else(String::new, |at| words.stamp(at));
+    let kind = text(item, "/kind").to_ascii_lowercase();
+    let name = match (text(item, "/name"), text(item, "/namespace")) {
+        (name, "") => name.to_owned(),
+        (name, namespace) => format!("{name}.{namespace}"),
     };
-    let at = words.when(item.get("at").or(item.get("time"))).map_or_else(String::new, |at| words.stamp(at));
-    let what = [text(item, "/kind").to_ascii_lowercase(), first(&["/name", "/object/name", "/target"])];
-    let what: Vec<&str> = what.iter().map(String::as_str).filter(|w| !w.is_empty()).collect();
-    let outcome = first(&["/outcome", "/result"]);
-    let tone = match outcome.as_str() {
-        "refused" | "denied" | "failed" => Tone::Bad,
-        _ => Tone::Plain,
+    let what: Vec<&str> = [kind.as_str(), name.as_str()].into_iter().filter(|w| !w.is_empty()).collect();
+    let (outcome, tone) = match (text(item, "/outcome"), text(item, "/reason")) {
+        ("refused", "") => ("refused".to_owned(), Tone::Bad),
+        ("refused", reason) => (format!("refused: {reason}"), Tone::Bad),
+        (outcome, _) => (outcome.to_owned(), Tone::Plain),
     };
     vec![
-        cell(first(&["/seq", "/number"])),
+        cell(item.get("seq").and_then(Value::as_i64).map_or_else(String::new, |n| n.to_string())),
         cell(at),
-        cell(first(&["/actor/name", "/actor", "/who"])),
-        cell(first(&["/from", "/actor/from", "/address"])),
-        cell(first(&["/verb"])),
+        cell(text(item, "/actor/name")),
+        cell(text(item, "/actor/origin")),
+        cell(text(item, "/verb")),
         cell(what.join("/")),
-        crate::show::columns::Cell { text: outcome, tone },
+        Cell { text: outcome, tone },
     ]
 }
 
 async fn verify(cx: &mut Context) -> Result<(), Failure> {
     let answer: Value = cx.client()?.get("/api/v1/audit/verify").await?;
-    let whole =
-        ["whole", "ok", "valid", "intact"].iter().find_map(|n| answer.get(*n)?.as_bool()) == Some(true);
-    let first = |names: &[&str]| {
-        names.iter().find_map(|n| answer.get(*n)).filter(|v| !v.is_null()).map(Value::to_string)
-    };
+    let whole = answer.get("ok").and_then(Value::as_bool) == Some(true);
+    let number = |pointer: &str| answer.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
     if !cx.value(&answer)? && whole {
-        let lines = first(&["rows", "lines", "checked", "count"]).unwrap_or_default();
-        cx.line(&format!("The audit log is whole: {lines} lines, each chained to the one before."))?;
+        let entries = number("/entries");
+        cx.line(&format!("The audit log is whole: {entries} entries, each vouching for the one before."))?;
+        cx.line(&format!("Last hash: {}", cairn_domain::fact::plain(text(&answer, "/hash"), 80)))?;
     }
     if whole {
         return Ok(());
     }
-    let place =
-        first(&["broken", "brokenAt", "at", "seq"]).map(|n| format!(" at line {n}")).unwrap_or_default();
-    let why = cairn_domain::fact::plain(text(&answer, "/detail"), 300);
+    let why = cairn_domain::fact::plain(text(&answer, "/broken/why"), 300);
     Err(Failure::new(
-        format!("the audit log was tampered with{place} {why}").trim_end(),
-        "Keep the database as it is, and compare it with an export or backup.",
+        format!("the audit log does not hold from entry {} on: {why}", number("/broken/seq")),
+        "Keep the database as it is, and compare it with an export or a backup.",
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, BufRead as _, IsTerminal as _, Write},
+    io::{self, BufRead, IsTerminal as _, Read as _, Write},
 };
 
 use cairn_contract::Timestamp;
@@ -32,6 +32,7 @@ pub struct Context {
     pub(crate) now: fn() -> Timestamp,
     pub(crate) program: Option<clap::Command>,
     asks: Asks,
+    input: Box<dyn BufRead + Send>,
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
 }
@@ -91,6 +92,7 @@ impl Context {
             now: clock::now,
             program: None,
             asks: Asks::Nobody,
+            input: Box::new(io::BufReader::new(io::stdin())),
             out,
             err,
         }
@@ -100,6 +102,13 @@ impl Context {
     #[must_use]
     pub fn within(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Reads passwords from `input` instead of standard input.
+    #[must_use]
+    pub fn reading(mut self, input: Box<dyn BufRead + Send>) -> Self {
+        self.input = input;
         self
     }
 
@@ -195,13 +204,20 @@ impl Context {
             ));
         }
         drop(write!(self.err, "{question} ").and_then(|()| self.err.flush()));
-        first_line()
+        self.first_line()
+    }
+
+    fn first_line(&mut self) -> Result<String, Failure> {
+        let mut line = String::new();
+        let read = (&mut self.input).take(MAX_ANSWER).read_line(&mut line);
+        read.map_err(|e| Failure::new(format!("cannot read standard input: {e}"), ""))?;
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
     /// Without echo from the terminal, or the first line of standard input.
     pub(crate) fn password(&mut self, question: &str, from_stdin: FromStdin) -> Result<Secret, Failure> {
         if from_stdin == FromStdin::Yes {
-            return first_line().map(Secret::new);
+            return self.first_line().map(Secret::new);
         }
         if self.asks == Asks::Nobody {
             return Err(Failure::usage(
@@ -219,13 +235,6 @@ impl Context {
 pub(crate) enum FromStdin {
     Yes,
     No,
-}
-
-fn first_line() -> Result<String, Failure> {
-    let mut line = String::new();
-    let mut input = io::Read::take(io::stdin().lock(), MAX_ANSWER);
-    input.read_line(&mut line).map_err(|e| Failure::new(format!("cannot read standard input: {e}"), ""))?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// `kind/name` of one resource or of each of a list.

@@ -29,9 +29,22 @@ pub(crate) async fn run(cx: &mut Context, command: HostCommand) -> Result<(), Fa
         HostCommand::Show { name } => show(cx, &named(name)).await,
         HostCommand::Timeline { name, follow: false } => timeline::host(cx, &named(name)).await,
         HostCommand::Timeline { name, follow: true } => timeline::follow(cx, &named(name)).await,
-        HostCommand::Accept { name, rename } => orders::accept(cx, &named(name), rename).await,
+        HostCommand::Accept { name, rename, site, image, labels } => {
+            let mut body = Map::new();
+            let said = [("name", rename), ("site", site), ("image", image)];
+            body.extend(said.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?.into()))));
+            if !labels.is_empty() {
+                body.insert("labels".into(), self::labels(&labels)?.into());
+            }
+            orders::accept(cx, &named(name), body).await
+        }
         HostCommand::Retry { name } => orders::one(cx, &named(name), Order::Retry).await,
-        HostCommand::Reinstall { name } => orders::one(cx, &named(name), Order::Reinstall).await,
+        HostCommand::Reinstall { name, force: false } => {
+            orders::one(cx, &named(name), Order::Reinstall).await
+        }
+        HostCommand::Reinstall { name, force: true } => {
+            orders::one(cx, &named(name), Order::ReinstallNow).await
+        }
         HostCommand::Rm { name } => remove(cx, &named(name)).await,
     }
 }
@@ -51,15 +64,7 @@ async fn register(cx: &mut Context, register: &Register) -> Result<(), Failure> 
 
 /// The resource.
 fn object(register: &Register, namespace: &str) -> Result<Value, Failure> {
-    let mut labels = Map::new();
-    for word in &register.labels {
-        match Pair::parse(word)? {
-            Pair::Set(key, value) => labels.insert(key, value.into()),
-            Pair::Remove(_) => {
-                return Err(Failure::usage(format!("--label {word} removes nothing"), "Write KEY=VALUE"));
-            }
-        };
-    }
+    let labels = labels(&register.labels)?;
     let mut metadata = json!({ "name": register.name, "namespace": namespace });
     if !labels.is_empty() {
         metadata["labels"] = labels.into();
@@ -67,6 +72,18 @@ fn object(register: &Register, namespace: &str) -> Result<Value, Failure> {
     Ok(
         json!({ "apiVersion": API_VERSION, "kind": Kind::Host.name(), "metadata": metadata, "spec": register.spec() }),
     )
+}
+
+/// `--label KEY=VALUE ...`
+fn labels(words: &[String]) -> Result<Map<String, Value>, Failure> {
+    let mut labels = Map::new();
+    for word in words {
+        let Pair::Set(key, value) = Pair::parse(word)? else {
+            return Err(Failure::usage(format!("--label {word} removes nothing"), "Write KEY=VALUE"));
+        };
+        labels.insert(key, value.into());
+    }
+    Ok(labels)
 }
 
 async fn list(cx: &mut Context, state: Option<String>) -> Result<(), Failure> {

@@ -41,7 +41,7 @@ pub(crate) async fn login(cx: &mut Context, args: &Login) -> Result<(), Failure>
     }
     let user = principal(&answer);
     let mut config = load(cx)?;
-    let name = args.name.clone().unwrap_or_else(|| context_name(&url));
+    let name = args.name.clone().unwrap_or_else(|| context_name(&url, &config));
     let namespace = config.find(&name).map(|c| c.namespace.clone()).unwrap_or_default();
     config.put(Saved {
         name: name.clone(),
@@ -58,6 +58,10 @@ pub(crate) async fn login(cx: &mut Context, args: &Login) -> Result<(), Failure>
         return Ok(());
     }
     cx.line(&format!("Logged in as {}; context {name}.", cairn_domain::fact::plain(&user, 100)))?;
+    let note = text(&answer, "/note");
+    if !note.is_empty() {
+        cx.say(&cairn_domain::fact::plain(note, 600));
+    }
     cx.line("What you may do: cairn whoami. What there is: cairn get hosts -A")
 }
 
@@ -67,9 +71,17 @@ fn address(url: &str) -> String {
     if url.contains("://") { url.to_owned() } else { format!("https://{url}") }
 }
 
-fn context_name(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.trim_matches(['[', ']', '/']).replace("]:", ":").to_owned()
+/// The host; with its port when another server has that name already.
+fn context_name(url: &str, config: &Config) -> String {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    match config.find(host) {
+        Some(other) if other.url != url => authority.to_owned(),
+        _ => host.to_owned(),
+    }
 }
 
 fn principal(answer: &Value) -> String {
@@ -148,24 +160,31 @@ pub(crate) fn new_password(cx: &mut Context) -> Result<Secret, Failure> {
 }
 
 async fn device(cx: &mut Context, client: &Client) -> Result<Value, Failure> {
-    let begun: Value = client.post("/api/v1/login/device", Some(&json!({}))).await?;
+    let begun: Value = client.post("/api/v1/login/device", None::<&()>).await?;
     let said = |pointer| cairn_domain::fact::plain(text(&begun, pointer), 300);
     cx.say(&format!("Open {} and enter the code {}", said("/verificationUri"), said("/userCode")));
-    let interval =
-        begun.get("interval").and_then(Value::as_u64).unwrap_or(5).clamp(*POLL.start(), *POLL.end());
+    if !said("/verificationUriComplete").is_empty() {
+        cx.say(&format!("Or open {}", said("/verificationUriComplete")));
+    }
+    let mut interval = seconds(&begun);
     let path = format!("/api/v1/login/device/{}", crate::target::escape(text(&begun, "/handle")));
     let polling = async {
         loop {
             tokio::time::sleep(Duration::from_secs(interval)).await;
-            let answer: Value = client.post(&path, Some(&json!({}))).await?;
+            let answer: Value = client.post(&path, None::<&()>).await?;
             if !text(&answer, "/token").is_empty() {
                 return Ok(answer);
             }
+            interval = seconds(&answer).max(interval);
         }
     };
     let late =
         |_| Failure::new("nobody finished the login in the browser", "Try again: cairn login URL --device");
     tokio::time::timeout(PATIENCE, polling).await.map_err(late)?
+}
+
+fn seconds(answer: &Value) -> u64 {
+    answer.get("interval").and_then(Value::as_u64).unwrap_or(5).clamp(*POLL.start(), *POLL.end())
 }
 
 fn path(cx: &Context) -> Result<std::path::PathBuf, Failure> {
@@ -250,6 +269,9 @@ pub(crate) async fn whoami(cx: &mut Context) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A binding without a place.
+const EVERYWHERE: &str = "the whole appliance";
+
 /// Where a binding is.
 fn place(at: Option<&Value>) -> String {
     match at {
@@ -259,9 +281,9 @@ fn place(at: Option<&Value>) -> String {
             let all =
                 [word("kind").to_ascii_lowercase(), word("name").to_owned(), word("namespace").to_owned()];
             let all: Vec<String> = all.into_iter().filter(|w| !w.is_empty()).collect();
-            if all.is_empty() { "everything".to_owned() } else { all.join(" ") }
+            if all.is_empty() { EVERYWHERE.to_owned() } else { all.join(" ") }
         }
-        _ => "everything".to_owned(),
+        _ => EVERYWHERE.to_owned(),
     }
 }
 
@@ -348,10 +370,23 @@ mod tests {
     fn an_address_names_its_context() {
         assert_eq!(address("10.0.0.1"), "https://10.0.0.1");
         assert_eq!(address("http://x/"), "http://x");
-        assert_eq!(context_name("https://10.0.0.1:8443"), "10.0.0.1:8443");
-        assert_eq!(context_name("https://[::1]"), "::1");
+        let mut config = Config::default();
+        assert_eq!(context_name("https://10.0.0.1:8443", &config), "10.0.0.1");
+        assert_eq!(context_name("https://[::1]:8443", &config), "::1");
+        config.put(Saved {
+            name: "10.0.0.1".into(),
+            url: "https://10.0.0.1".into(),
+            ca: String::new(),
+            server_name: None,
+            namespace: String::new(),
+            user: String::new(),
+            expires: String::new(),
+            token: None,
+        });
+        assert_eq!(context_name("https://10.0.0.1:8443", &config), "10.0.0.1:8443");
+        assert_eq!(context_name("https://10.0.0.1", &config), "10.0.0.1");
         let at = |value: Value| place(Some(&value));
-        assert_eq!((at(json!("retail.acme")), at(json!({}))), ("retail.acme".into(), "everything".into()));
+        assert_eq!((at(json!("retail.acme")), at(json!({}))), ("retail.acme".into(), EVERYWHERE.to_owned()));
         assert_eq!(
             at(json!({"kind": "Site", "name": "north", "namespace": "retail.acme"})),
             "site north retail.acme"

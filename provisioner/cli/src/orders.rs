@@ -1,6 +1,6 @@
 //! Orders for hosts: accept, retry, reinstall, deauthorise, decommission, move.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Context,
@@ -16,6 +16,8 @@ use crate::{
 pub(crate) enum Order {
     Retry,
     Reinstall,
+    /// Outside of maintenance windows too.
+    ReinstallNow,
     Deauthorise,
     Decommission,
 }
@@ -24,7 +26,7 @@ impl Order {
     fn word(self) -> &'static str {
         match self {
             Self::Retry => "retry",
-            Self::Reinstall => "reinstall",
+            Self::Reinstall | Self::ReinstallNow => "reinstall",
             Self::Deauthorise => "deauthorise",
             Self::Decommission => "decommission",
         }
@@ -33,7 +35,7 @@ impl Order {
     fn done(self) -> &'static str {
         match self {
             Self::Retry => "It may try again:",
-            Self::Reinstall => "To be installed again:",
+            Self::Reinstall | Self::ReinstallNow => "To be installed again:",
             Self::Deauthorise => "Cut off:",
             Self::Decommission => "Being taken out of service:",
         }
@@ -41,7 +43,7 @@ impl Order {
 
     fn next(self, name: &str) -> String {
         match self {
-            Self::Retry | Self::Reinstall => {
+            Self::Retry | Self::Reinstall | Self::ReinstallNow => {
                 "It goes on at its next boot from the network; an installer that waits goes on by itself."
                     .to_owned()
             }
@@ -58,17 +60,22 @@ pub(crate) async fn one(cx: &mut Context, target: &Target, order: Order) -> Resu
     let session = cx.session()?;
     let key = target.key(&session.client, session.namespace()).await?;
     let path = format!("{}/{}", target::path(target.kind, &key), order.word());
-    let host: Value = session.client.post(&path, None::<&()>).await?;
+    let body = (order == Order::ReinstallNow).then(|| json!({ "force": true }));
+    let host: Value = session.client.post(&path, body.as_ref()).await?;
     let name =
         if text(&host, "/metadata/name").is_empty() { &target.name } else { text(&host, "/metadata/name") };
     told(cx, &host, (order.done(), &order.next(name)))
 }
 
 /// `cairn host accept`
-pub(crate) async fn accept(cx: &mut Context, target: &Target, rename: Option<String>) -> Result<(), Failure> {
+pub(crate) async fn accept(
+    cx: &mut Context,
+    target: &Target,
+    said: Map<String, Value>,
+) -> Result<(), Failure> {
     let session = cx.session()?;
     let key = target.key(&session.client, session.namespace()).await?;
-    let body = rename.map(|name| json!({ "name": name }));
+    let body = Some(said).filter(|said| !said.is_empty());
     let path = format!("{}/accept", target::path(target.kind, &key));
     let host: Value = session.client.post(&path, body.as_ref()).await?;
     let next = "It goes on at its next boot from the network; an installer that waits goes on by itself.";

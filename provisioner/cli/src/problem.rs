@@ -51,7 +51,8 @@ impl Problem {
                 (None, Some(detail)) => detail.to_owned(),
                 (_, None) => error.to_string(),
             };
-            if !text.contains(&line) {
+            // The first one is often the detail itself.
+            if !text.contains(&line) && !detail.is_some_and(|d| text.contains(d)) {
                 text = format!("{text}\n  {line}");
             }
         }

@@ -68,18 +68,18 @@ pub(crate) async fn follow(cx: &mut Context, target: &Target) -> Result<(), Fail
 /// `cairn events`
 pub(crate) async fn events(cx: &mut Context, args: &Events) -> Result<(), Failure> {
     let session = cx.session()?;
-    let limit = args.limit.to_string();
     let path = with_query("/api/v1/events", &[("namespace", session.namespace())]);
+    let limit = args.limit.to_string();
     let page: Value = session.client.get(&with_query(&path, &[("limit", Some(&limit))])).await?;
     let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut stream =
-        Stream { path: path.replacen("/events", "/events/watch", 1), named: true, ..Stream::default() };
     if !args.watch && !cx.output.is_text() {
         return cx.value(&json!({ "items": items })).map(drop);
     }
     if items.is_empty() && !args.watch {
         return cx.line("Nothing happened yet.");
     }
+    let live = with_query("/api/v1/events/watch", &[("namespace", session.namespace())]);
+    let mut stream = Stream { path: live, named: true, ..Stream::default() };
     for item in &items {
         stream.print(cx, &item.to_string())?;
     }
@@ -132,7 +132,7 @@ impl Stream {
 
     fn take(&mut self, cx: &mut Context, event: &Event) -> Result<Then, Failure> {
         match event.name.as_str() {
-            "entry" | "event" | "ADDED" => self.print(cx, &event.data)?,
+            "entry" => self.print(cx, &event.data)?,
             "gone" if !self.named => {
                 cx.say("The host was removed.");
                 return Ok(Then::End);
@@ -157,7 +157,7 @@ impl Stream {
 
 /// Which host or machine a line of all is about.
 fn who(value: &Value) -> String {
-    let said = ["/hostName", "/host/name", "/name", "/host", "/mac"].map(|pointer| text(value, pointer));
-    let found = said.into_iter().find(|t| !t.is_empty()).unwrap_or("site");
+    let said = ["/hostName", "/mac", "/host"].map(|pointer| text(value, pointer));
+    let found = said.into_iter().find(|t| !t.is_empty()).unwrap_or("the appliance");
     cairn_domain::fact::plain(found, 80)
 }

@@ -107,7 +107,7 @@ pub struct Passwd {
     /// Whose [default: yours]
     #[arg(add = complete::users())]
     pub user: Option<String>,
-    /// Read the new password from standard input
+    /// Read it from standard input; for your own, the present password on a line before it
     #[arg(long)]
     pub password_stdin: bool,
 }
@@ -132,7 +132,7 @@ pub struct Can {
 pub enum AuditCommand {
     /// Who did what, newest last
     #[command(
-        after_help = "Examples:\n  cairn audit ls\n  cairn audit ls --actor alice --verb delete\n  cairn audit ls --kind host --limit 20 -o json"
+        after_help = "Examples:\n  cairn audit ls\n  cairn audit ls --actor alice --verb delete\n  cairn audit ls --kind host --since 30d --limit 20 -o json"
     )]
     Ls {
         /// Only what this user or token did
@@ -141,15 +141,15 @@ pub enum AuditCommand {
         /// Only what was done to this kind
         #[arg(long, add = complete::kinds())]
         kind: Option<String>,
-        /// Only this verb
+        /// Only this verb, such as create, update, delete, login
         #[arg(long)]
         verb: Option<String>,
-        /// Lines at most
+        /// Only the last so many
         #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// Only lines after this number
-        #[arg(long)]
-        after: Option<i64>,
+        limit: usize,
+        /// How far back: 12h, 30d
+        #[arg(long, default_value = "7d", value_parser = crate::show::duration::parse, value_name = "TIME")]
+        since: i64,
     },
     /// Check the chain: has a line been changed, removed or added?
     Verify,

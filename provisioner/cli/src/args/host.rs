@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::complete;
 
 /// The words of `State::word`.
-const STATES: [&str; 10] = [
+const STATES: [&str; 13] = [
     "pending",
     "registered",
     "booting",
@@ -20,6 +20,9 @@ const STATES: [&str; 10] = [
     "silent",
     "quarantined",
     "failed",
+    "retiring",
+    "wiping",
+    "retired",
 ];
 
 /// `cairn host ...`
@@ -56,6 +59,15 @@ pub enum HostCommand {
         /// Give it this name
         #[arg(long = "as", value_name = "NEWNAME")]
         rename: Option<String>,
+        /// Put it there: SITE of its project, or SITE.PROJECT.ORGANISATION
+        #[arg(long, add = complete::sites())]
+        site: Option<String>,
+        /// Name of the OS image [default: by policy]
+        #[arg(long)]
+        image: Option<String>,
+        /// KEY=VALUE; may be given more than once
+        #[arg(long = "label", value_name = "KEY=VALUE")]
+        labels: Vec<String>,
     },
     /// Let a quarantined or failed host try again
     Retry {
@@ -68,6 +80,9 @@ pub enum HostCommand {
         /// Name or id
         #[arg(add = complete::hosts())]
         name: String,
+        /// Outside of its maintenance windows too
+        #[arg(long)]
+        force: bool,
     },
     /// Forget a host; its certificate is void at once
     Rm {

@@ -89,8 +89,8 @@ pub struct Apply {
 /// `cairn edit`
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Opens $VISUAL or $EDITOR, else vi. When somebody else changed it meanwhile, your text is opened \
-    again over theirs; when the server refuses it, your text is kept in a file.\n\nExamples:\n  cairn edit policy baseline\n  \
+    after_help = "Opens $VISUAL or $EDITOR, else vi. What others change meanwhile in other fields is kept; when \
+    the server refuses your text, it is opened again with the reason above it, and at last kept in a file.\n\nExamples:\n  cairn edit policy baseline\n  \
     EDITOR=nano cairn edit host/till-7"
 )]
 pub struct Edit {
@@ -197,7 +197,7 @@ pub struct Hosts {
 #[command(
     after_help = "Examples:\n  cairn move host till-7 --to south                    to another site of its project\n  \
     cairn move host till-7 --to depot.logistics.acme     to a site of another project\n  \
-    cairn move host till-7 --to south --dry-run          which of its values would change"
+    cairn move host till-7 --to south --dry-run          whether it could"
 )]
 pub struct Move {
     /// [host] NAME... or host/NAME...
@@ -206,7 +206,7 @@ pub struct Move {
     /// Site, by name or full name
     #[arg(long, value_name = "SITE", add = complete::sites())]
     pub to: String,
-    /// Change nothing; say what would change
+    /// Change nothing; say whether it could be done
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -216,7 +216,7 @@ pub struct Move {
 pub enum Import {
     /// From a CSV file, Cairn's own or that of Edge Manageability Framework
     #[command(
-        after_help = "Columns: name,serial,uuid,macs,ek,site,image,labels (the first line names them), or\n\
+        after_help = "Columns: name,serial,uuid,mac,ek,site,image,labels,project (the first line names those that are there), or\n\
         Serial,UUID,OSProfile,Site,Secure,RemoteUser,Metadata,... of Edge Manageability Framework.\n\n\
         Examples:\n  cairn import hosts -f hosts.csv --dry-run\n  cairn import hosts -f hosts.csv --error-file wrong.csv -n retail.acme"
     )]

@@ -45,4 +45,20 @@ impl Environment {
     pub fn with_config(path: impl Into<PathBuf>) -> Self {
         Self { config: Some(path.into()), ..Self::default() }
     }
+
+    /// With an editor.
+    #[must_use]
+    pub fn with_editor(mut self, editor: impl Into<String>) -> Self {
+        self.editor = Some(editor.into());
+        self
+    }
+
+    /// With a server, its CA and a token.
+    #[must_use]
+    pub fn with_server(mut self, url: impl Into<String>, ca_file: impl Into<PathBuf>, token: &str) -> Self {
+        self.url = Some(url.into());
+        self.ca_file = Some(ca_file.into());
+        self.token = Some(Secret::new(token));
+        self
+    }
 }

@@ -10,7 +10,7 @@ use crate::{Problem, target};
 const VALUE: usize = 400;
 
 /// One item of an apply: what became of it, its changes, the hosts it touches.
-pub(crate) fn item(item: &Value, name: &str, words: &Words) -> String {
+pub(crate) fn item(item: &Value, name: &str, suffix: &str, words: &Words) -> String {
     let action = target::text(item, "/action");
     let tone = match action {
         "created" => Tone::Good,
@@ -18,7 +18,7 @@ pub(crate) fn item(item: &Value, name: &str, words: &Words) -> String {
         "failed" => Tone::Bad,
         _ => Tone::Faint,
     };
-    let mut out = format!("{} {}", plain(name, 300), words.paint(action, tone));
+    let mut out = format!("{} {}{suffix}", plain(name, 300), words.paint(action, tone));
     if let Some(problem) = item.get("problem").filter(|p| !p.is_null()).and_then(Problem::of) {
         for line in problem.text().lines() {
             out += &format!("\n  {}", plain(line, 600));
@@ -117,7 +117,7 @@ mod tests {
                 {"path": "spec.image", "before": "old"}],
             "affected": {"hosts": 12, "sample": [{"name": "a", "changes": ["image: old -> new"]},
                 {"name": "b", "changes": [{"path": "boot.network", "before": "allow", "after": "deny"}]}]}});
-        assert_eq!(item(&value, "policy/x", &words), "policy/x configured");
+        assert_eq!(item(&value, "policy/x", " (dry run)", &words), "policy/x configured (dry run)");
         assert_eq!(
             changes(&value, &words),
             ["  ~ spec.site: north -> south", "  + metadata.labels.role: pos", "  - spec.image: old"]
@@ -132,6 +132,6 @@ mod tests {
             ]
         );
         let failed = json!({"action": "failed", "problem": {"detail": "No.", "next": "Ask.", "status": 422}});
-        assert_eq!(item(&failed, "x", &words), "x failed\n  No.\n  try: Ask.");
+        assert_eq!(item(&failed, "x", "", &words), "x failed\n  No.\n  try: Ask.");
     }
 }

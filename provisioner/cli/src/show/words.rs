@@ -162,10 +162,11 @@ fn parse(text: &str) -> Option<Timestamp> {
 pub(crate) fn tone(word: &str) -> Tone {
     match word {
         "running" => Tone::Good,
-        "booting" | "attesting" | "installing" | "first boot" => Tone::Busy,
+        "booting" | "attesting" | "installing" | "first boot" | "retiring" | "wiping" => Tone::Busy,
         "silent" => Tone::Warn,
         "quarantined" | "failed" => Tone::Bad,
         "pending" => Tone::Ask,
+        "retired" => Tone::Faint,
         _ => Tone::Plain,
     }
 }

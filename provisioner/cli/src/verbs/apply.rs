@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Resources of one request.
-const BATCH: usize = 500;
+const BATCH: usize = 1000;
 /// Bytes of one request.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 6 << 20;
 
 /// Whether a request changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,11 @@ pub(crate) async fn apply(cx: &mut Context, args: &Apply) -> Result<(), Failure>
     if !cx.value(&json!({ "items": items }))? {
         let words = cx.words();
         for (manifest, item) in manifests.iter().zip(&items) {
-            cx.line(&format!("{}{}", diff::item(item, &name(manifest, item), &words), run.suffix()))?;
+            cx.line(&diff::item(item, &name(manifest, item), run.suffix(), &words))?;
+            let secret = target::text(item, "/secret");
+            if !secret.is_empty() {
+                cx.line(&format!("  its secret, shown only now: {secret}"))?;
+            }
             if run == Run::Dry {
                 diff::changes(item, &words).iter().try_for_each(|line| cx.line(line))?;
                 diff::affected(item).iter().try_for_each(|line| cx.line(line))?;
@@ -62,7 +66,7 @@ pub(crate) async fn diff(cx: &mut Context, args: &Files) -> Result<(), Failure> 
     if !cx.value(&json!({ "items": items }))? {
         let words = cx.words();
         for (manifest, item) in manifests.iter().zip(&items).filter(|(_, item)| differs(item)) {
-            cx.line(&diff::item(item, &name(manifest, item), &words))?;
+            cx.line(&diff::item(item, &name(manifest, item), "", &words))?;
             diff::changes(item, &words).iter().try_for_each(|line| cx.line(line))?;
             diff::affected(item).iter().try_for_each(|line| cx.line(line))?;
         }
@@ -143,9 +147,9 @@ mod tests {
             kind: Kind::Site,
             value: json!({ "x": "y".repeat(bytes) }),
         };
-        assert_eq!(batch(&vec![one(10); 700]), BATCH);
-        assert_eq!(batch(&[one(600_000), one(600_000)]), 1);
-        assert_eq!(batch(&[one(3 << 20), one(1)]), 1);
+        assert_eq!(batch(&vec![one(10); 1700]), BATCH);
+        assert_eq!(batch(&[one(4 << 20), one(4 << 20)]), 1);
+        assert_eq!(batch(&[one(7 << 20), one(1)]), 1);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::{
     yaml,
 };
 
+/// Annotation of `apply`.
+const LAST_APPLIED: &str = "cairn/last-applied";
 /// Tries against others who change the same resource.
 const TRIES: usize = 5;
 
@@ -111,6 +113,10 @@ fn without_status(object: &Value) -> Value {
     let mut out = object.clone();
     if let Value::Object(map) = &mut out {
         map.remove("status");
+    }
+    // What `apply` keeps there is nobody's to edit.
+    if let Some(Value::Object(annotations)) = out.pointer_mut("/metadata/annotations") {
+        annotations.remove(LAST_APPLIED);
     }
     out
 }

@@ -42,11 +42,12 @@ pub(crate) async fn run(cx: &mut Context, args: &Get) -> Result<(), Failure> {
         fields: args.field_selector.clone(),
         limit: args.limit.filter(|n| *n > 0),
     };
+    let spanning = if args.all_namespaces { Spanning::Always } else { Spanning::AsNeeded };
     match Wanted::of(&args.words)? {
         Wanted::Named(targets) if !args.watch => named(cx, &session, &targets).await,
         Wanted::Named(targets) => watch::named(cx, &session, &targets).await,
-        Wanted::Lists(kinds) if args.watch => watch::lists(cx, &session, &kinds, &query).await,
-        Wanted::Lists(kinds) => lists(cx, &session, &kinds, &query).await,
+        Wanted::Lists(kinds) if args.watch => watch::lists(cx, &session, (&kinds, spanning), &query).await,
+        Wanted::Lists(kinds) => lists(cx, &session, (&kinds, spanning), &query).await,
     }
 }
 
@@ -63,10 +64,15 @@ async fn named(cx: &mut Context, session: &Session, targets: &[Target]) -> Resul
     let all = List { items, ..List::default() };
     let mut kinds: Vec<Kind> = targets.iter().map(|t| t.kind).collect();
     kinds.dedup();
-    show(cx, all, &kinds, Spanning::Known(session.namespace.clone()))
+    show(cx, all, &kinds, Spanning::AsNeeded)
 }
 
-async fn lists(cx: &mut Context, session: &Session, kinds: &[Kind], query: &Query) -> Result<(), Failure> {
+async fn lists(
+    cx: &mut Context,
+    session: &Session,
+    (kinds, spanning): (&[Kind], Spanning),
+    query: &Query,
+) -> Result<(), Failure> {
     let mut all = List::default();
     for kind in kinds {
         let list = listing::list(&session.client, *kind, query).await?;
@@ -76,20 +82,23 @@ async fn lists(cx: &mut Context, session: &Session, kinds: &[Kind], query: &Quer
             all.resource_version = list.resource_version;
         }
     }
-    let spanning = Spanning::Known(query.namespace.clone().unwrap_or_default());
     show(cx, all, kinds, spanning)
 }
 
-/// Where a list was looked for: rows elsewhere need their namespace.
+/// Whether rows tell their namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spanning {
-    Known(String),
+    /// It was asked for.
+    Always,
+    /// When they are of several.
+    AsNeeded,
 }
 
 impl Spanning {
-    /// Whether any item lies elsewhere than where one looked.
-    pub(crate) fn of(&self, items: &[&Value]) -> bool {
-        let Self::Known(namespace) = self;
-        items.iter().any(|i| text(i, "/metadata/namespace") != namespace)
+    pub(crate) fn of(self, items: &[&Value]) -> bool {
+        let mut names = items.iter().map(|i| text(i, "/metadata/namespace"));
+        let first = names.next().unwrap_or_default();
+        self == Self::Always || names.any(|other| other != first)
     }
 }
 
@@ -106,7 +115,7 @@ fn show(cx: &mut Context, list: List, kinds: &[Kind], spanning: Spanning) -> Res
             if several {
                 cx.line(&format!("{}{}", if n > 0 { "\n" } else { "" }, kind.plural()))?;
             }
-            rows(cx, *kind, &items, &spanning)?;
+            rows(cx, *kind, &items, spanning)?;
         }
     }
     match remaining {
@@ -117,7 +126,7 @@ fn show(cx: &mut Context, list: List, kinds: &[Kind], spanning: Spanning) -> Res
     Ok(())
 }
 
-fn rows(cx: &mut Context, kind: Kind, items: &[&Value], spanning: &Spanning) -> Result<(), Failure> {
+fn rows(cx: &mut Context, kind: Kind, items: &[&Value], spanning: Spanning) -> Result<(), Failure> {
     if items.is_empty() {
         return cx.line(columns::none(kind));
     }

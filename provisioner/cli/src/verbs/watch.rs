@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::get::Spanning;
 use crate::{
-    CallError, Context, Output,
+    CallError, Context, Output, Problem,
     client::Event,
     context::Session,
     exit::Failure,
@@ -27,10 +27,10 @@ pub(crate) const AGAIN: Duration = Duration::from_secs(2);
 pub(crate) async fn lists(
     cx: &mut Context,
     session: &Session,
-    kinds: &[Kind],
+    (kinds, spanning): (&[Kind], Spanning),
     query: &Query,
 ) -> Result<(), Failure> {
-    let watch = Watch { kinds: kinds.to_vec(), query: query.clone(), uids: Vec::new() };
+    let watch = Watch { kinds: kinds.to_vec(), query: query.clone(), uids: Vec::new(), spanning };
     until_interrupted(watch.run(cx, session)).await
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn named(cx: &mut Context, session: &Session, targets: &[Target
         [one] => Query { fields: Some(format!("metadata.uid={one}")), ..Query::default() },
         _ => Query::default(),
     };
-    until_interrupted(Watch { kinds, query, uids }.run(cx, session)).await
+    until_interrupted(Watch { kinds, query, uids, spanning: Spanning::AsNeeded }.run(cx, session)).await
 }
 
 /// Ends well with Ctrl-C.
@@ -66,6 +66,7 @@ struct Watch {
     query: Query,
     /// Only these, when there are any.
     uids: Vec<String>,
+    spanning: Spanning,
 }
 
 /// How the lines of one kind look.
@@ -95,9 +96,14 @@ impl Watch {
             if version.is_empty() {
                 version = list.resource_version;
             }
-            shapes.push(begin(cx, *kind, &list.items, &self.query)?);
+            shapes.push(begin(cx, *kind, &list.items, self)?);
         }
         Ok((shapes, version))
+    }
+
+    /// Whether what comes may lie elsewhere than what was listed.
+    fn spans(&self) -> bool {
+        self.uids.is_empty() && self.query.namespace.as_deref().is_none_or(|n| !n.contains('.'))
     }
 
     fn wants(&self, object: &Value) -> bool {
@@ -128,8 +134,8 @@ impl Watch {
                         if !event.id.is_empty() {
                             version.clone_from(&event.id);
                         }
-                        if event.name == "ERROR" && event.data.contains("gone") {
-                            return Ok(Ended::TooOld);
+                        if event.name == "ERROR" {
+                            return ended(&event);
                         }
                         self.print(cx, shapes, &event)?;
                     }
@@ -171,20 +177,27 @@ enum Ended {
     TooOld,
 }
 
+/// What the server said before it closed the stream.
+fn ended(event: &Event) -> Result<Ended, Failure> {
+    match Problem::read(event.data.as_bytes()) {
+        Some(problem) if problem.status == 410 => Ok(Ended::TooOld),
+        problem => Err(Failure::refused(problem.unwrap_or_default())),
+    }
+}
+
 fn cells(columns: &[Column], object: &Value, event: &str, words: &crate::show::words::Words) -> Vec<Cell> {
     let first = table::cell(event.to_ascii_lowercase());
     std::iter::once(first).chain(columns.iter().map(|c| c.cell(object, words))).collect()
 }
 
 /// Prints what is there now.
-fn begin(cx: &mut Context, kind: Kind, items: &[Value], query: &Query) -> Result<Shape, Failure> {
+fn begin(cx: &mut Context, kind: Kind, items: &[Value], watch: &Watch) -> Result<Shape, Failure> {
     let all: Vec<&Value> = items.iter().collect();
-    let spanning = Spanning::Known(query.namespace.clone().unwrap_or_default());
     let lives = kind.level() != Level::Appliance;
     let extent = Extent {
         wide: cx.output == Output::Wide,
         // Later ones may lie elsewhere.
-        spanning: lives && (query.namespace.as_deref().is_none_or(|n| !n.contains('.')) || spanning.of(&all)),
+        spanning: lives && (watch.spans() || watch.spanning.of(&all)),
     };
     let columns = columns::of(kind, extent);
     let mut stream = Stream::default();

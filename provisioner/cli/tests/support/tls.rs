@@ -12,12 +12,12 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Serves as `localhost` and 127.0.0.1; gives the CA, PEM.
-    pub(crate) fn new(listener: TcpListener) -> (Self, String) {
+    /// Serves as `localhost` and 127.0.0.1, with the CA in its chain; gives the CA, PEM, and its SHA-256.
+    pub(crate) fn new(listener: TcpListener) -> (Self, String, String) {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+        let signed = ca.self_signed(&ca_key).unwrap();
         let key = KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let issuer = Issuer::new(ca, ca_key);
@@ -27,9 +27,13 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], key.serialize_der().try_into().unwrap())
+            .with_single_cert(
+                vec![leaf.der().clone(), signed.der().clone()],
+                key.serialize_der().try_into().unwrap(),
+            )
             .unwrap();
-        (Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)) }, ca_pem)
+        let digest = cairn_contract::Digest::of(signed.der()).to_string();
+        (Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)) }, signed.pem(), digest)
     }
 }
 
