@@ -10,7 +10,7 @@ use cairn_contract::{Digest, Timestamp};
 use cairn_domain::{
     access::Principal,
     index::Index,
-    model::{Kind, Spec, Uid},
+    model::{Spec, Uid},
 };
 use cairn_identity::{Secret, Token, TokenError, TokenKind};
 use cairn_store::Session;
@@ -106,10 +106,24 @@ async fn service(app: &App, peer: Peer, token: &Token) -> Result<Caller, Problem
     Ok(Caller::new(Principal::token(name), Credential::Service { sha256, uid: row.uid, until }, peer))
 }
 
-/// Full name of a Token resource, and when it ends.
-pub(super) fn bearer_of(index: &Index, uid: Uid) -> Option<(String, Timestamp)> {
-    let object = index.get(uid).filter(|o| o.kind() == Kind::Token)?;
-    let name = object.full_name();
-    let until = cairn_domain::access::grants(index, &Principal::token(name.clone())).until()?;
-    Some((name, until))
+/// Full name of a Token resource, and when it ends: by its spec, which may be changed.
+fn bearer_of(index: &Index, uid: Uid) -> Option<(String, Timestamp)> {
+    let object = index.get(uid)?;
+    let Spec::Token(spec) = &object.spec else { return None };
+    let until: jiff::Timestamp = spec.expires.parse().ok()?;
+    Some((object.full_name(), Timestamp(until.as_millisecond())))
+}
+
+/// Whether a token is there and has not run out; by memory alone.
+pub(super) fn is_in_force(app: &App, token: Uid) -> bool {
+    let until = app.read(|index| bearer_of(index, token).map(|(_, until)| until));
+    until.is_some_and(|until| app.auth.now() < until)
+}
+
+/// Whether a user may log in; by memory alone.
+pub(super) fn is_welcome(app: &App, user: Uid) -> bool {
+    if user == NOBODY {
+        return app.auth.settings.local_token.is_some();
+    }
+    app.read(|index| matches!(index.get(user).map(|o| &o.spec), Some(Spec::User(spec)) if !spec.disabled))
 }

@@ -103,7 +103,7 @@ pub enum NoteError {
 /// What can be written once only.
 fn once(key: String) -> Answer {
     let request = Digest::of(key.as_bytes());
-    Answer { principal: "setup".to_owned(), key, request, status: 200, response: String::new() }
+    Answer { principal: "one-time code".to_owned(), key, request, status: 200, response: String::new() }
 }
 
 fn deed(actor: Actor, verb: &str, after: serde_json::Value) -> Deed {

@@ -7,7 +7,7 @@ use axum::{
 use cairn_domain::model::{Kind as Resource, Namespace, Object, Spec};
 use cairn_identity::{HashError, Phc, Secret};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -34,6 +34,20 @@ pub(crate) struct Login {
     pub(super) user: String,
     #[schemars(with = "String")]
     pub(super) password: Secret,
+}
+
+/// How somebody can log in here.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Ways {
+    /// By `POST /login`.
+    password: bool,
+    /// By `GET /login/oidc` in a browser, by `POST /login/device` elsewhere.
+    oidc: bool,
+}
+
+/// `GET /login`: for login pages.
+pub(crate) async fn ways(State(app): State<App>) -> axum::Json<Ways> {
+    axum::Json(Ways { password: true, oidc: app.auth.settings.oidc.is_some() })
 }
 
 /// `POST /login`

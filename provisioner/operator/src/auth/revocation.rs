@@ -38,14 +38,12 @@ pub(crate) async fn revoked(app: App, caller: Caller) {
 
 /// By memory alone.
 fn is_known(app: &App, credential: &Credential) -> bool {
-    let now = app.auth.now();
     match credential {
         Credential::Local => true,
-        Credential::Session { user, until, .. } => now < *until && credential::holder(app, *user).is_some(),
-        Credential::Service { uid, .. } => {
-            let bearer = app.read(|index| credential::bearer_of(index, *uid));
-            bearer.is_some_and(|(_, until)| now < until)
+        Credential::Session { user, until, .. } => {
+            app.auth.now() < *until && credential::is_welcome(app, *user)
         }
+        Credential::Service { uid, .. } => credential::is_in_force(app, *uid),
     }
 }
 

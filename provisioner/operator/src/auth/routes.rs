@@ -1,7 +1,7 @@
 //! The routes of logging in and out.
 
 use super::{
-    login::{self, Login},
+    login::{self, Login, Ways},
     oidc,
     session::{self, Exchange, LoginAnswer, SessionView},
 };
@@ -35,6 +35,9 @@ fn sessions() -> Vec<Route> {
 
 fn logins() -> Vec<Route> {
     vec![
+        identity(Route::get("/login", login::ways), "Show how one can log in")
+            .open()
+            .gives::<Ways>(200, "The ways"),
         identity(
             Route::post("/login", login::log_in),
             "Log in with a name and a password, or a one-time code with both",

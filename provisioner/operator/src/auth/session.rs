@@ -79,9 +79,10 @@ async fn begin(app: &App, peer: Peer, user: Uid, principal: Principal) -> Result
 
 /// Neither a broken script nor a browser that forgets its cookies fills the table.
 async fn end_oldest(app: &App, user: Uid, now: Timestamp) {
+    // The next login tries again, here and below.
+    let _ = app.store.forget_sessions(now).await;
     let Ok(sessions) = app.store.sessions_of(user).await else { return };
     for old in sessions.iter().skip(MOST) {
-        // The next login tries again.
         let _ = app.store.end_session(&old.sha256, now, &[]).await;
     }
     if sessions.len() > MOST {
@@ -180,6 +181,9 @@ pub(crate) struct SessionView {
     /// Seconds without a request after which it ends earlier; absent for tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     idle_seconds: Option<u32>,
+    /// As in the answer to the login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// `GET /session`
@@ -189,7 +193,9 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> axum::Json<S
         Credential::Session { until, .. } => (Some(until), Some(app.auth.settings.sessions.idle_s)),
         Credential::Service { until, .. } => (Some(until), None),
     };
-    axum::Json(SessionView { principal: caller.principal, expires: until.and_then(rfc3339), idle_seconds })
+    let (principal, expires) = (caller.principal, until.and_then(rfc3339));
+    let note = advice(&app, &principal);
+    axum::Json(SessionView { principal, expires, idle_seconds, note })
 }
 
 /// `DELETE /session`: 204. Tokens are no sessions, and stay.
