@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     app::{App, Services},
-    audit, auth, bundles, console, guard, hosts, limit, lists, openapi, people,
+    audit, auth, bundles, console, events, guard, hosts, limit, lists, openapi, people,
     problem::{Kind, Problem},
     replay, resources,
     route::{Door, Pace, Route},
@@ -46,6 +46,7 @@ pub(crate) fn routes() -> Vec<Route> {
         people::routes(),
         resources::routes(),
         bundles::routes(),
+        events::routes(),
         hosts::routes(),
         lists::routes(),
         status::routes(),

@@ -18,7 +18,7 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     let path = uri.path();
     if path.starts_with("/api/") || path.starts_with("/assets/..") {
         let detail = format!("There is no {} here.", cairn_domain::fact::plain(path, 200));
-        return Problem::new(Kind::NotFound, detail, "The API begins with /api/v1/hosts.").into_response();
+        return Problem::new(Kind::NotFound, detail, nearest_path(path)).into_response();
     }
     if method != Method::GET && method != Method::HEAD {
         return Problem::new(Kind::WrongMethod, "Pages are read with GET.", "").into_response();
@@ -27,6 +27,16 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
         Some(name) => file(name, &headers),
         None if path == "/" || path.starts_with("/hosts/") => file("index.html", &headers),
         None => (StatusCode::NOT_FOUND, "There is no such page. The console is at /\n").into_response(),
+    }
+}
+
+/// What may have been meant.
+fn nearest_path(path: &str) -> String {
+    let word = path.split('/').nth(3).unwrap_or_default();
+    let plurals = cairn_domain::model::Kind::ALL.map(cairn_domain::model::Kind::plural);
+    match cairn_domain::nearest::nearest(word, &plurals) {
+        Some(near) => format!("Did you mean /api/v1/{near}? All paths: /api/v1/openapi.json"),
+        None => "All paths: /api/v1/openapi.json".to_owned(),
     }
 }
 

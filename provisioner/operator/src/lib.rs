@@ -16,6 +16,7 @@ mod audit;
 mod auth;
 mod bundles;
 mod console;
+mod events;
 mod guard;
 mod hosts;
 mod json;

@@ -167,7 +167,10 @@ impl Problem {
     /// One problem of everything that is wrong: its own words are those of the first.
     pub(crate) fn of(kind: Kind, faults: Vec<Fault>) -> Self {
         let Some(first) = faults.first() else { return Self::new(kind, "It is not valid.", "") };
-        let mut problem = Self::new(kind, sentence(&first.message), first.next.clone());
+        let place = if first.field.is_empty() { String::new() } else { format!("{}: ", first.field) };
+        let words = format!("{place}{}", first.message);
+        let detail = if place.is_empty() { sentence(&words) } else { stopped(words) };
+        let mut problem = Self::new(kind, detail, first.next.clone());
         if !first.field.is_empty() {
             problem = problem.at(first.field.clone());
         }
@@ -241,6 +244,12 @@ impl IntoResponse for Problem {
 pub(crate) fn sentence(fragment: &str) -> String {
     let mut chars = fragment.chars();
     let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
-    let stop = if fragment.ends_with(['.', '?', '!']) { "" } else { "." };
-    format!("{first}{}{stop}", chars.as_str())
+    stopped(format!("{first}{}", chars.as_str()))
+}
+
+fn stopped(mut text: String) -> String {
+    if !text.ends_with(['.', '?', '!']) {
+        text.push('.');
+    }
+    text
 }

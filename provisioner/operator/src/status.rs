@@ -23,7 +23,7 @@ const FRESH: i64 = 24 * 3600 * 1000;
 /// Warnings at once, the newest first.
 const SHOWN: usize = 5;
 /// Words of the lifecycle, in its order.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 13] = [
     "pending",
     "registered",
     "booting",
@@ -34,6 +34,9 @@ const ORDER: [&str; 10] = [
     "silent",
     "quarantined",
     "failed",
+    "retiring",
+    "wiping",
+    "retired",
 ];
 
 /// The newest warning of each code on the site's timeline; reads only what is new.
@@ -181,6 +184,10 @@ mod tests {
             State::Quarantined { why: Why::BootStalled },
             State::Failed { why: Why::BootStalled },
         ];
-        assert_eq!(states.each_ref().map(State::word), ORDER);
+        let words = states.each_ref().map(State::word).into_iter();
+        // The last one holds a proof, which only a wiped machine makes.
+        let late = [State::Retiring { attempt: 0 }, State::Wiping { attempt: 1, install, until }];
+        let words: Vec<&str> = words.chain(late.each_ref().map(State::word)).chain(["retired"]).collect();
+        assert_eq!(words, ORDER);
     }
 }

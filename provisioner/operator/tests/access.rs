@@ -65,7 +65,7 @@ async fn a_browser_logs_in_and_changes_things_only_from_its_own_pages() {
     }
     let cookie = ("cookie", set.split(';').next().unwrap());
     assert_eq!(site.send("GET", "/api/v1/hosts", &[cookie], full("")).await.status, 200);
-    let spec = json!({"name": "web-1", "serial": "1"}).to_string();
+    let spec = support::manifest("Host", ("", "web-1"), json!({"serial": "1"})).to_string();
     for origin in [None, Some("https://evil.example"), Some("null")] {
         let mut headers = vec![cookie, json];
         headers.extend(origin.map(|o| ("origin", o)));
@@ -151,4 +151,16 @@ async fn health_needs_no_token() {
     let site = site().await;
     assert_eq!(site.send("GET", "/healthz", &[], full("")).await.text, "ok\n");
     assert_eq!(site.send("GET", "/readyz", &[], full("")).await.text, "ready\n");
+}
+
+#[tokio::test]
+async fn whoever_asks_too_much_waits_and_others_do_not() {
+    let site = site_with(cairn_operator::Limits { rate: 1, burst: 3, ..Default::default() }).await;
+    for _ in 0..3 {
+        assert_eq!(site.get("/api/v1/sites").await.status, 200);
+    }
+    let slow = site.get("/api/v1/sites").await;
+    assert_eq!((slow.status.as_u16(), slow.problem().as_str()), (429, "too-many"));
+    assert_eq!(slow.headers["retry-after"], "1");
+    assert_eq!(site.send("GET", "/healthz", &[], full("")).await.status, 200);
 }

@@ -30,6 +30,7 @@ mod installers;
 mod installs;
 mod leases;
 mod machines;
+mod news;
 mod open;
 mod outbox;
 #[cfg(test)]

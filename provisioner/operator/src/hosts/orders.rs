@@ -70,6 +70,7 @@ pub(super) fn routes() -> Vec<Route> {
         route::<Nothing>("retry", "Let a stopped host go on"),
         route::<Reinstall>("reinstall", "Install a host again at its next boot"),
         route::<Nothing>("deauthorise", "End a host's connections and void its certificate"),
+        route::<Nothing>("decommission", "Wipe a host's disk at its next boot, prove it, and retire the host"),
         route::<Move>("move", "Move a host to another site or project"),
     ]
 }
@@ -142,6 +143,7 @@ impl Told for Nothing {
         let id: HostId = current.metadata.uid.into();
         Ok(match word {
             "retry" => (Verb::Accept, Order::Retry(id)),
+            "decommission" => (Verb::Operate, Order::Decommission(id)),
             _ => (Verb::Operate, Order::Deauthorise(id)),
         })
     }

@@ -51,7 +51,8 @@ pub(crate) fn trees(index: &Index, before: Option<&Object>, after: Option<&Objec
     if !kind.is_node() && !matches!(kind, Kind::Policy) {
         return None;
     }
-    let hosts = admit::touched(index, before, after).hosts;
+    let mut hosts = admit::touched(index, before, after).hosts;
+    hosts.sort_by_cached_key(|uid| index.get(*uid).map(|o| (o.metadata.namespace.clone(), o.metadata.name.clone())));
     let others = Kind::ALL.into_iter().filter(|k| matters(*k)).flat_map(|k| index.of_kind(k));
     let touched = hosts.iter().filter_map(|uid| index.get(*uid));
     let now: Vec<Object> = others.chain(touched).map(|o| Object::clone(o)).collect();

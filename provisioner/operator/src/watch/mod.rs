@@ -56,9 +56,9 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// So that a peer that went away is noticed, and what made no line is seen.
-const PULSE: Duration = Duration::from_secs(15);
+pub(crate) const PULSE: Duration = Duration::from_secs(15);
 /// Many lines come at once: they are read together.
-const GATHER: Duration = Duration::from_millis(100);
+pub(crate) const GATHER: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,18 +73,18 @@ fn resume(headers: &HeaderMap, query: &Resume) -> Result<Option<i64>, Problem> {
     header.or(query.after.as_deref()).map(|text| sequence(Some(text))).transpose()
 }
 
-fn permit(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+pub(crate) fn permit(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
     app.watches.clone().try_acquire_owned().map_err(|_| {
         Problem::new(Kind::TooMany, "Too many watches are open.", "Close some, or poll instead.").after(10)
     })
 }
 
 /// One source of events: `next` waits, reads the store and gives what is new; `None` ends the stream.
-trait Source: Send + 'static {
+pub(crate) trait Source: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Option<Vec<Event>>> + Send;
 }
 
-fn respond(app: &App, caller: Caller, permit: OwnedSemaphorePermit, source: impl Source) -> Response {
+pub(crate) fn respond(app: &App, caller: Caller, permit: OwnedSemaphorePermit, source: impl Source) -> Response {
     let batches = stream::unfold((source, permit), |(mut source, permit)| async move {
         source.next().await.map(|events| (stream::iter(events), (source, permit)))
     });
@@ -107,7 +107,7 @@ fn infallible(events: impl Stream<Item = Event>) -> impl Stream<Item = Result<Ev
     events.map(Ok)
 }
 
-fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Event {
+pub(crate) fn event(name: &str, id: Option<i64>, data: &impl Serialize) -> Event {
     // Our own types always have a JSON form; an event without data would be dropped by the client.
     let event = Event::default()
         .event(name)
