@@ -41,6 +41,12 @@ pub(crate) fn add_bundles(site: &Site<'_>, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// The workspace that this program was built from.
+pub(crate) fn root() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).context("no workspace")?;
+    Ok(root.to_owned())
+}
+
 fn named(variable: &str) -> Result<PathBuf> {
     let value = std::env::var_os(variable)
         .with_context(|| format!("{variable} is not set: use `cargo xtask test NAME`"))?;

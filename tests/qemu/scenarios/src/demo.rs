@@ -21,7 +21,9 @@ use record::{Entry, Record};
 use voice::Voice;
 
 /// The host's name; its serial number follows from it.
-const HOST: &str = "edge-1";
+const HOST: &str = "lab-1";
+/// The tree that it lies in, its policies, and the host itself.
+const EXAMPLES: &str = "examples/demo";
 const BUNDLES: &[&str] = &["installer-lab", "os-tiny"];
 const POLL: Duration = Duration::from_millis(250);
 /// Power-on to running. A quiet machine needs about 60 s.
@@ -81,9 +83,11 @@ fn perform<'s>(story: &'s Story, voice: &Voice) -> Result<(Record, Running, Play
     built::add_bundles(&play.site, BUNDLES)?;
     voice.step("Bundles added: an installer, signed by this site, and a small OS image");
     let machine = play.guest(HOST)?;
-    // With its MAC the firmware's first words are on the host's timeline at once.
-    let words = ["host", "register", HOST, "--serial", &machine.serial, "--mac", &machine.mac];
-    play.site.call(&words)?;
+    let examples = built::root()?.join(EXAMPLES);
+    play.site.call(&["apply", "-f", &examples.to_string_lossy()])?;
+    voice.step(&format!(
+        "Described by {EXAMPLES}: organisation, project, regions, site, policies, and the host by its serial number"
+    ));
     let power_on = play.site.json(&["status"])?["now"].as_i64().context("a status without a time")?;
     let guest = machine.start(story.net())?;
     voice.step(&format!(

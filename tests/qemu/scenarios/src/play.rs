@@ -13,6 +13,15 @@ const POLL: Duration = Duration::from_millis(300);
 /// Room for two small roots, the ESP and data.
 pub(crate) const DISK: u64 = 2 << 30;
 
+/// A host's name and status, as stories ask for them.
+fn in_short(host: &Value) -> Value {
+    let mut short = host["status"].clone();
+    short["name"] = host["metadata"]["name"].clone();
+    short["state"] = host["status"]["phase"].clone();
+    short["ek"] = host["status"]["tpm"]["ek"].clone();
+    short
+}
+
 /// A provisioner that serves the lab's network.
 #[derive(Debug)]
 pub(crate) struct Play<'s> {
@@ -68,16 +77,17 @@ impl<'s> Play<'s> {
         Ok(self.story.guest(name).netboot(NetBoot::Http).tpm(self.story.tpm(name)?).disk(disk))
     }
 
-    /// What the API says of a host.
+    /// What the API says of a host: its name, and its status with `state` for the phase and `ek` for that of its TPM.
     pub(crate) fn host(&self, name: &str) -> Result<Value> {
-        Ok(self.site.json(&["host", "show", name])?)
+        Ok(in_short(&self.site.json(&["host", "show", name])?))
     }
 
     /// All hosts.
     pub(crate) fn hosts(&self) -> Result<Vec<Value>> {
         let list = self.site.json(&["host", "ls"])?;
         let items = list.get("items").unwrap_or(&list);
-        items.as_array().cloned().context("host ls gives no list")
+        let items = items.as_array().context("host ls gives no list")?;
+        Ok(items.iter().map(in_short).collect())
     }
 
     /// Its state's word.
