@@ -14,6 +14,7 @@
 //! | [`inventory`] | what the machine is made of |
 //! | [`link`], [`attest`] | the connection to the provisioner; proving oneself on it |
 //! | [`disk`], [`layout`], [`install`] | which disk, where on it, and the writing |
+//! | [`wipe`] | makes a whole disk zero, and reads back that it is |
 //! | [`gpt`], [`slots`] | what was written, found again |
 
 pub mod attest;
@@ -33,3 +34,4 @@ pub mod slots;
 pub mod start;
 mod sys;
 pub mod tpm;
+pub mod wipe;

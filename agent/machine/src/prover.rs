@@ -9,7 +9,8 @@
 use std::io;
 
 use cairn_contract::attest::{Challenge, TlsKeyClaim, TpmClaim, proof_of_activation, quote_binding};
-use cairn_contract::{Digest, Evidence, Hex, SessionKey};
+use cairn_contract::wipe::wipe_binding;
+use cairn_contract::{Digest, Evidence, Hex, SessionKey, Signed, WipePlan, WipeProof};
 
 use crate::eventlog;
 use crate::tpm::{Key, PcrSelection, Tpm, TpmError};
@@ -108,6 +109,27 @@ impl Prover {
             tls_key: tls_key.map(|key| self.certify(key, &binding)).transpose()?,
         };
         Ok((evidence, key))
+    }
+
+    /// The TPM's word for a wipe: a quote over the plan's PCRs that is bound to its nonce and to `report`.
+    ///
+    /// # Errors
+    /// As the TPM's verbs.
+    pub fn prove_wipe(
+        &self,
+        plan: &WipePlan,
+        signed: Signed<WipePlan>,
+        report: String,
+    ) -> Result<WipeProof, TpmError> {
+        let binding = wipe_binding(&plan.nonce, &report);
+        let quote = self.tpm.quote(&self.ak, &binding, PcrSelection::of(plan.pcrs.iter().copied()))?;
+        Ok(WipeProof {
+            plan: signed,
+            report,
+            ak_public: self.claim.ak_public.clone(),
+            quote: Hex(quote.attest),
+            signature: Hex(quote.signature),
+        })
     }
 
     fn certify(&self, key: &Key, binding: &[u8; 32]) -> Result<TlsKeyClaim, TpmError> {

@@ -168,6 +168,15 @@ pub fn reboot() -> io::Error {
     }
 }
 
+/// Flushes all file systems and turns the machine off. Returns only on failure.
+pub fn power_off() -> io::Error {
+    nix::unistd::sync();
+    match kernel_reboot(RebootMode::RB_POWER_OFF) {
+        Ok(never) => match never {},
+        Err(e) => e.into(),
+    }
+}
+
 /// Leaves the initramfs: moves the basic mounts, makes `root` the root, and becomes `init`.
 ///
 /// The initramfs's own files are deleted first, so that their memory comes back. `root` must be a mount.

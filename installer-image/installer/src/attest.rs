@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::failure::Failure;
 use crate::network::Network;
 use crate::plan::{self, Order};
+use crate::wipe::WipeOrder;
 use crate::{devices, report};
 
 /// The provisioner may restart meanwhile; longer than this it is gone.
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Install(Box<Order>),
+    Wipe(Box<WipeOrder>),
     BootDisk(String),
 }
 
@@ -37,12 +39,12 @@ pub(crate) fn prepare() -> Prepared {
     Prover::new(Tpm::open()?)
 }
 
-/// Asks until there is an outcome.
+/// Asks until there is an outcome. What proved this machine comes back with it.
 pub(crate) async fn prove(
     site: &SiteTrust,
     network: &mut Network,
     prepared: Prepared,
-) -> Result<Outcome, Failure> {
+) -> Result<(Outcome, Option<Prover>), Failure> {
     let prover = prepared.inspect_err(|error| tracing::warn!("no proof is possible: {error:#}")).ok();
     let hello = Hello {
         stage: Stage::Installer,
@@ -70,7 +72,7 @@ pub(crate) async fn prove(
             }
         };
         match next {
-            Next::Done(outcome) => return Ok(outcome),
+            Next::Done(outcome) => return Ok((outcome, prover)),
             Next::Wait { why, seconds } => {
                 if told != why {
                     tracing::info!("waiting: {why}");
@@ -108,6 +110,13 @@ async fn once(
             let order = plan::accept(site, &plan, &key, ak).map_err(refused)?;
             report::ordered(order.plan.install);
             Ok(Next::Done(Outcome::Install(Box::new(order))))
+        }
+        Verdict::Wipe { plan } => {
+            report::proven(&key);
+            let refused = |e| Stop::Failed(Failure::new(FailureKind::PlanRefused, e));
+            let order =
+                plan::accept_wipe(site, &plan, &key, prover.and_then(Prover::ak_name)).map_err(refused)?;
+            Ok(Next::Done(Outcome::Wipe(Box::new(order))))
         }
         Verdict::BootDisk { why } => Ok(Next::Done(Outcome::BootDisk(why))),
         Verdict::Wait { why, retry_after_s } | Verdict::Refused { why, retry_after_s } => {

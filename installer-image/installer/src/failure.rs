@@ -3,6 +3,7 @@
 use cairn_contract::report::FailureKind;
 use cairn_machine::disk::{OpenError, SelectError};
 use cairn_machine::install::InstallError;
+use cairn_machine::wipe::WipeError;
 
 /// Why this attempt ends.
 #[derive(Debug)]
@@ -40,6 +41,18 @@ impl From<SelectError> for Failure {
         let kind = match &error {
             SelectError::None | SelectError::NoMatch(_) => FailureKind::NoDisk,
             SelectError::TooSmall { .. } => FailureKind::DiskTooSmall,
+            SelectError::Several(_) => FailureKind::SeveralDisks,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<WipeError> for Failure {
+    fn from(error: WipeError) -> Self {
+        let kind = match &error {
+            WipeError::Disk { .. } => FailureKind::DiskFault,
+            WipeError::NotZero { .. } => FailureKind::NotZero,
+            WipeError::Stopped => FailureKind::Internal,
         };
         Self::new(kind, error)
     }

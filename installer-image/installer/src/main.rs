@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! mounts, modules -> network -> hello, evidence -> plan -> write, read back, GPT -> report -> reboot
+//!                                                     \-> wipe, read back, quote -> proof -> off
 //! ```
 //! It decides nothing: the plan says what goes where, and the disk selector which disk. Whatever fails, a panic
 //! included, is shown on the console, reported if the provisioner can be reached, and ends in a reboot after a
@@ -14,6 +15,7 @@ mod network;
 mod phases;
 mod plan;
 mod report;
+mod wipe;
 mod write;
 
 use std::process::ExitCode;
@@ -51,7 +53,12 @@ fn main() -> ExitCode {
     }));
     let done = mounted.map_err(|e| Failure::internal(e.into())).and_then(|()| run());
     match done {
-        Ok(()) => reboot_after(Duration::ZERO),
+        Ok(End::Reboot) => reboot_after(Duration::ZERO),
+        Ok(End::Off) => {
+            let error = start::power_off();
+            tracing::error!("the machine does not turn itself off: {error}");
+            reboot_after(COUNTDOWN);
+        }
         Err(Failure { kind, error }) => {
             tracing::error!("installation failed: {error:#}");
             report::last_words(kind, &format!("{error:#}"));
@@ -59,6 +66,14 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::FAILURE
+}
+
+/// What comes after the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Reboot,
+    /// Nothing is left to boot.
+    Off,
 }
 
 fn reboot_after(countdown: Duration) {
@@ -71,7 +86,7 @@ fn reboot_after(countdown: Duration) {
     tracing::error!("the machine does not reboot: {error}");
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<End, Failure> {
     let mut phases = Phases::since(clock::since_boot_millis());
     let site = read_site().map_err(Failure::internal)?;
     tracing::info!("Cairn installer {} for site {}", env!("CARGO_PKG_VERSION"), site.site);
@@ -99,18 +114,23 @@ async fn install(
     site: &SiteTrust,
     prover: std::thread::JoinHandle<attest::Prepared>,
     mut phases: Phases,
-) -> Result<(), Failure> {
+) -> Result<End, Failure> {
     let mut network = network::connect(site).await?;
     phases.end(Phase::Network);
     let prepared = tokio::task::spawn_blocking(|| prover.join()).await.ok().and_then(Result::ok);
     let prepared = prepared.context("the TPM's thread ended").map_err(Failure::internal)?;
-    let outcome = attest::prove(site, &mut network, prepared).await?;
+    let (outcome, prover) = attest::prove(site, &mut network, prepared).await?;
     phases.end(Phase::Attest);
     match outcome {
         Outcome::BootDisk(why) => {
             tracing::info!("nothing to install: {why}");
-            Ok(())
         }
-        Outcome::Install(order) => write::carry_out(site, &network, *order, phases).await,
+        Outcome::Install(order) => write::carry_out(site, &network, *order, phases).await?,
+        Outcome::Wipe(order) => {
+            let prover = prover.context("nothing proved this machine").map_err(Failure::internal)?;
+            wipe::carry_out(site, &network, *order, prover, phases).await?;
+            return Ok(End::Off);
+        }
     }
+    Ok(End::Reboot)
 }

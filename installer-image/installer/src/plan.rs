@@ -1,11 +1,15 @@
 //! May this plan be carried out, here and now? Signature, host, age, image: checked before a byte is fetched.
 
 use anyhow::{Context as _, bail};
-use cairn_contract::{Digest, ImageManifest, Plan, Sealed, SessionKey, Signed, SiteTrust, Timestamp};
+use cairn_contract::wipe::WipeHow;
+use cairn_contract::{
+    Digest, ImageManifest, Plan, Sealed, SessionKey, Signed, SiteTrust, Timestamp, WipePlan,
+};
 use cairn_machine::clock;
 use ed25519_dalek::VerifyingKey;
 
 use crate::report;
+use crate::wipe::WipeOrder;
 
 /// A plan that holds, with its image.
 #[derive(Debug)]
@@ -26,6 +30,27 @@ pub(crate) fn accept(
     let plan = authentic(&site_key, &signed, ak)?;
     report::ordered(plan.install);
     current(&site_key, plan, clock::now_at_least(site.not_before))
+}
+
+/// The same for a plan to wipe.
+pub(crate) fn accept_wipe(
+    site: &SiteTrust,
+    sealed: &Sealed<Signed<WipePlan>>,
+    key: &SessionKey,
+    ak: Option<Digest>,
+) -> anyhow::Result<WipeOrder> {
+    let signed = sealed.open(key, "wipe plan").context("the plan is not for this proof")?;
+    let plan = signed.verify(&site_key(site)?).context("the plan is not signed by this site")?;
+    if ak != Some(plan.ak_name) {
+        bail!("the plan is for another machine");
+    }
+    report::ordered(plan.wipe);
+    if clock::now_at_least(site.not_before) >= plan.expires {
+        bail!("the plan has expired");
+    }
+    match plan.how {
+        WipeHow::Zeros => Ok(WipeOrder { plan, signed }),
+    }
 }
 
 fn site_key(site: &SiteTrust) -> anyhow::Result<VerifyingKey> {

@@ -19,8 +19,8 @@ use crate::plan::Order;
 use crate::report::Reporter;
 
 /// Disks behind slow controllers appear late.
-const DISK_LIMIT: Duration = Duration::from_secs(15);
-const EVERY: Duration = Duration::from_secs(1);
+pub(crate) const DISK_LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const EVERY: Duration = Duration::from_secs(1);
 /// The end is worth telling twice and more: without it the provisioner waits for its deadline.
 const LAST_REPORT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -62,8 +62,8 @@ pub(crate) async fn carry_out(
     phases.end(Phase::Finish);
 
     drop(telling);
-    let disk = disk.describe();
-    report_end(ReportKind::Finished { disk, phases: phases.all(), resumed: watch.resumed() }).await;
+    let (phases, resumed, target) = (phases.all(), watch.resumed(), Some(disk.info.clone()));
+    report_end(ReportKind::Finished { disk: disk.describe(), phases, resumed, target }).await;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::{
     plan::Plan,
     sealed::{Sealed, SessionKey},
     signed::Signed,
+    wipe::WipePlan,
 };
 
 /// Which program speaks.
@@ -128,6 +129,11 @@ pub enum Verdict {
     Install {
         /// Sealed under [`SessionKey`], purpose `plan`.
         plan: Sealed<Signed<Plan>>,
+    },
+    /// Proven: the plan to wipe its disk. An installer that does not know this word goes no further.
+    Wipe {
+        /// Sealed under [`SessionKey`], purpose `wipe plan`.
+        plan: Sealed<Signed<WipePlan>>,
     },
     /// Proven: this host's certificate.
     Enrolled {

@@ -7,9 +7,10 @@
 //! host                                             provisioner            (TLS, ALPN "cairn-host/1", HTTP/2 or 1.1)
 //!  | POST /host/v1/hello      Hello          -->  HelloReply   EK + AK claimed -> challenge, or wait, or refused
 //!  |   TPM2_ActivateCredential, TPM2_Quote(attest::quote_binding)
-//!  | POST /host/v1/evidence   Evidence       -->  Verdict      sealed plan (installer) | certificate (OS) | refused
+//!  | POST /host/v1/evidence   Evidence       -->  Verdict      sealed plan (installer; install or wipe) | certificate (OS) | refused
 //!  | GET  /artifacts/sha256/X (Range, plain HTTP: every frame is checked against the signed manifest)
 //!  | POST /host/v1/report     Report         -->  ReportReply  bearer: SessionKey::report_token
+//!  | POST /host/v1/wiped    WipeProof      -->  ReportReply  the proof stands for itself
 //!  | POST /host/v1/trouble    Trouble        -->  204          unproven, for the timeline only
 //!  | POST /host/v1/heartbeat  Heartbeat      -->  HeartbeatReply   (agent, client certificate)
 //!  | POST /host/v1/inventory  Inventory      -->  204              (agent, client certificate)
@@ -24,6 +25,7 @@ pub mod plan;
 pub mod report;
 pub mod sealed;
 pub mod signed;
+pub mod wipe;
 
 pub use agent::{Heartbeat, HeartbeatReply};
 pub use attest::{Evidence, Hello, HelloReply, Stage, Verdict};
@@ -34,6 +36,7 @@ pub use plan::{DiskSelector, HostFile, Plan, SiteTrust};
 pub use report::{Report, ReportReply, Trouble};
 pub use sealed::{Sealed, SessionKey};
 pub use signed::Signed;
+pub use wipe::{WipePlan, WipeProof, WipeReport};
 
 /// ALPN protocol by which a host (installer or agent) is told apart from firmware and people.
 pub const ALPN_HOST: &[u8] = b"cairn-host/1";

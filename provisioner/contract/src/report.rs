@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{InstallId, Mac},
-    inventory::Smbios,
+    inventory::{DiskInfo, Smbios},
 };
 
 /// Parts of an installer's work, in order; each is timed.
@@ -27,6 +27,8 @@ pub enum Phase {
     Verify,
     /// ESP files, GPT, flush.
     Finish,
+    /// The whole disk made zero, in a wipe.
+    Wipe,
 }
 
 /// One phase and how long it took.
@@ -38,7 +40,7 @@ pub struct PhaseTime {
     pub millis: u64,
 }
 
-/// Why an installation failed.
+/// Why an installation or a wipe failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
@@ -60,6 +62,10 @@ pub enum FailureKind {
     VerifyFailed,
     /// The installer itself failed.
     Internal,
+    /// Several disks match, and nothing says which one is to be wiped.
+    SeveralDisks,
+    /// A wiped disk does not read as zero.
+    NotZero,
 }
 
 /// What happened.
@@ -90,6 +96,9 @@ pub enum ReportKind {
         phases: Vec<PhaseTime>,
         /// Times the download was resumed.
         resumed: u32,
+        /// The same disk, for finding it again; absent from installers before 0.2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<DiskInfo>,
     },
 }
 

@@ -26,7 +26,11 @@ pub fn answer(state: Option<&State>, network: Network) -> Answer {
             | State::Registered
             | State::Booting { .. }
             | State::Attesting { .. }
-            | State::Installing { .. },
+            | State::Installing { .. }
+            | State::Retiring { .. }
+            | State::Wiping { .. }
+            // The machine is nobody's again.
+            | State::Retired { .. },
         ) => Answer::Installer,
         Some(State::FirstBoot { .. } | State::Running { .. } | State::Silent { .. }) => Answer::LocalDisk,
         Some(State::Failed { why: Why::FirstBootSilent }) => Answer::LocalDisk,

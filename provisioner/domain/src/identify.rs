@@ -27,10 +27,12 @@ pub enum Identity {
 pub fn identify(claim: &Claim, candidates: &[Host]) -> Identity {
     let smbios = &claim.inventory.smbios;
     let macs: Vec<Mac> = claim.inventory.nics.iter().map(|n| n.mac).chain([claim.boot_mac]).collect();
-    let named: Vec<usize> = (0..candidates.len())
-        .filter(|i| is_named(&candidates[*i], &smbios.serial, &smbios.uuid, &macs))
-        .collect();
-    let by_ek = (0..candidates.len()).find(|i| eks(&candidates[*i]).any(|ek| ek == claim.ek));
+    // A retired record owns neither EK nor names.
+    let live =
+        || (0..candidates.len()).filter(|i| !matches!(candidates[*i].state, crate::State::Retired { .. }));
+    let named: Vec<usize> =
+        live().filter(|i| is_named(&candidates[*i], &smbios.serial, &smbios.uuid, &macs)).collect();
+    let by_ek = live().find(|i| eks(&candidates[*i]).any(|ek| ek == claim.ek));
     let owner = match (by_ek, named.as_slice()) {
         (Some(mine), _) => mine,
         (None, []) => return Identity::Unknown,

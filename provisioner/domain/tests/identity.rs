@@ -67,3 +67,19 @@ fn nobody_matches_nobody() {
     assert_eq!(identify(&claim("", "e1"), &[]), Identity::Unknown);
     assert_eq!(identify(&claim("", "e1"), &[host("a", "", None)][..0]), Identity::Unknown);
 }
+
+#[test]
+fn a_retired_record_owns_neither_tpm_nor_names() {
+    let mut old = host("a", "s1", Some("e1"));
+    old.state = serde_json::from_str(RETIRED).unwrap();
+    assert_eq!(identify(&claim("s1", "e1"), std::slice::from_ref(&old)), Identity::Unknown);
+    let again = host("b", "s1", None);
+    assert_eq!(identify(&claim("s1", "e1"), &[old, again]), Identity::Known(1));
+}
+
+/// As the store keeps it.
+const RETIRED: &str = r#"{"state":"retired","as_of":{"at":0,"ek":null,
+    "report":{"wipe":"00000000-0000-0000-0000-000000000001","disk":{"name":"vda","size":1,"transport":"virtio"},"bytes":1,
+              "discard":"plain","zeros":"device","started":0,"finished":1,"samples":1,
+              "samples_sha256":"0000000000000000000000000000000000000000000000000000000000000000"},
+    "proof":{"plan":{"payload":"{}","signature":""},"report":"","ak_public":"","quote":"","signature":""}}}"#;

@@ -28,11 +28,18 @@ pub(crate) fn note(host: &Host, policy: &Policy) -> Option<Note> {
         State::Running { .. } => {
             (Level::Warn, "deadline.heartbeat", format!("no heartbeat for {}", span(policy.heartbeat_loss_s)))
         }
+        State::Wiping { .. } => (
+            Level::Warn,
+            "deadline.wipe",
+            format!("its installer was silent for {}; this wipe is over", span(policy.install_silence_s)),
+        ),
         State::Pending
         | State::Registered
         | State::Silent { .. }
         | State::Quarantined { .. }
-        | State::Failed { .. } => return None,
+        | State::Failed { .. }
+        | State::Retiring { .. }
+        | State::Retired { .. } => return None,
     };
     Some(Note::new(level, code, text))
 }

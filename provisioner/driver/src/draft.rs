@@ -49,7 +49,7 @@ impl Draft {
         }
         let from = std::mem::replace(&mut change.host.state, to);
         self.touched = true;
-        if let Event::InstallFinished(id) | Event::InstallFailed(id, _) = event {
+        if let Event::InstallFinished(id) | Event::InstallFailed(id, _) | Event::WipeProven(id, _) = event {
             change.installs.push(InstallWrite::End(*id, change.at));
         }
         for effect in &effects {
@@ -66,11 +66,21 @@ impl Draft {
         Moved::Away
     }
 
-    /// Adds the install row, if the step led to this installation just now.
+    /// A retired host owns nothing any more: its EK and what was on its disk are part of the proof only.
+    pub(crate) fn let_go(&mut self) {
+        let host = &mut self.change.host;
+        if matches!(host.state, State::Retired { .. }) {
+            (host.ek, host.installed) = (None, None);
+        }
+    }
+
+    /// Adds the install row, if the step led to this installation or wipe just now.
     pub(crate) fn begin_install(&mut self, event: &Event, moved: Moved, install: NewInstall) {
         let change = &mut self.change;
-        let (Event::InstallerProven(id), State::Installing { install: current, .. }) =
-            (event, &change.host.state)
+        let (
+            Event::InstallerProven(id),
+            State::Installing { install: current, .. } | State::Wiping { install: current, .. },
+        ) = (event, &change.host.state)
         else {
             return;
         };
@@ -153,7 +163,9 @@ fn is_same_phase(a: &State, b: &State) -> bool {
 /// The installation that a state is about.
 pub(crate) fn install_of(state: &State) -> Option<InstallId> {
     match state {
-        State::Installing { install, .. } | State::FirstBoot { install, .. } => Some(*install),
+        State::Installing { install, .. }
+        | State::FirstBoot { install, .. }
+        | State::Wiping { install, .. } => Some(*install),
         State::Pending
         | State::Registered
         | State::Booting { .. }
@@ -161,6 +173,8 @@ pub(crate) fn install_of(state: &State) -> Option<InstallId> {
         | State::Running { .. }
         | State::Silent { .. }
         | State::Quarantined { .. }
-        | State::Failed { .. } => None,
+        | State::Failed { .. }
+        | State::Retiring { .. }
+        | State::Retired { .. } => None,
     }
 }

@@ -105,6 +105,7 @@ impl Driver {
             let installed = Installed { install: *id, image: row.image, version: row.version };
             draft.change.host.installed = Some(installed);
         }
+        draft.let_go();
         draft.tell(note.cloned(), moved);
         Ok(())
     }
@@ -162,6 +163,8 @@ fn needs_no_proof(event: &Event) -> bool {
         | Event::Accepted
         | Event::Retried
         | Event::Deauthorised
+        | Event::DecommissionOrdered
+        | Event::WipeProven(..)
         | Event::ReinstallOrdered => false,
     }
 }

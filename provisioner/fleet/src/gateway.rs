@@ -61,17 +61,23 @@ impl Gateway {
         if install.voided.is_some() {
             return Ok(ReportReply::Stop { why: "this installation was given up".into() });
         }
+        if matches!(report.kind, ReportKind::Finished { target: Some(_), .. }) {
+            // Which disk it was: a later wipe must find the same.
+            let result = serde_json::to_string(&report.kind).unwrap_or_default();
+            let kept = self.store.finish_install(install.id, self.clock.now(), &result).await;
+            kept.map_err(ReportError::from)?;
+        }
         let (event, note) = read_report(&report);
         let outcome = self
             .reporter
             .report(Fact { subject: Subject::Host(install.host), event: Some(event), note })
             .await?;
         Ok(match outcome.host.map(|h| h.state) {
-            Some(State::Installing { install, .. } | State::FirstBoot { install, .. })
-                if install == report.install =>
-            {
-                ReportReply::Continue
-            }
+            Some(
+                State::Installing { install, .. }
+                | State::FirstBoot { install, .. }
+                | State::Wiping { install, .. },
+            ) if install == report.install => ReportReply::Continue,
             // Its own failure, or the repeated end of an installation whose OS runs already.
             Some(_) if !matches!(report.kind, ReportKind::Progress { .. }) => ReportReply::Continue,
             Some(state) => ReportReply::Stop { why: format!("the host is {} now", state.word()) },
@@ -113,7 +119,9 @@ impl Gateway {
         let note = Some(Note::new(Level::Info, "agent.inventory", describe(&inventory)));
         // The certificate stands for the EK that proved itself when it was issued.
         let subject = match (host.ek, inventory.nics.first()) {
-            (Some(ek), Some(nic)) => Subject::Proven(Box::new(Claim { ek, boot_mac: nic.mac, inventory, class: None })),
+            (Some(ek), Some(nic)) => {
+                Subject::Proven(Box::new(Claim { ek, boot_mac: nic.mac, inventory, class: None }))
+            }
             _ => Subject::Host(host.id),
         };
         self.reporter.report(Fact { subject, event: None, note }).await?;
@@ -145,10 +153,10 @@ fn read_report(report: &Report) -> (Event, Option<Note>) {
     match &report.kind {
         ReportKind::Progress { .. } => (Event::InstallProgressed(id), None),
         ReportKind::Failed { kind, text } => {
-            let text = format!("the installation failed: {}", plain(text, 1900));
+            let text = format!("its installer gave up: {}", plain(text, 1900));
             (Event::InstallFailed(id, *kind), Some(Note::new(Level::Bad, "install.failed", text)))
         }
-        ReportKind::Finished { disk, phases, resumed } => {
+        ReportKind::Finished { disk, phases, resumed, target: _ } => {
             let mut text = format!("installed on {}: {}", plain(disk, 200), timings(phases));
             if *resumed > 0 {
                 let _ = write!(text, "; the download was resumed {resumed} times");

@@ -94,7 +94,7 @@ fn progress() -> ReportKind {
 }
 
 fn finished() -> ReportKind {
-    ReportKind::Finished { disk: "vda".into(), phases: vec![], resumed: 0 }
+    ReportKind::Finished { disk: "vda".into(), phases: vec![], resumed: 0, target: None }
 }
 
 #[tokio::test]

@@ -169,6 +169,8 @@ pub enum Order {
     },
     /// End its connections, void its certificate, believe it nothing until [`Order::Retry`].
     Deauthorise(HostId),
+    /// End its connections, void its certificate, and wipe its disk at its next boot from the network; then it is retired.
+    Decommission(HostId),
     /// Forget the host; its history stays.
     Remove(HostId),
 }

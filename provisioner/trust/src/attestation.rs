@@ -159,7 +159,7 @@ impl Exchange {
             class: Some(claimed.class),
         };
         let known = self.known(&claim).await.map_err(|error| unavailable(error.as_ref()))?;
-        if let Some(wait) = known.as_ref().and_then(not_now) {
+        if let Some(wait) = known.as_ref().and_then(|host| not_now(host, hello.stage)) {
             return Err(wait);
         }
         if !service.policy_of(&claim, known.as_ref()).policy.tpm_classes.contains(&claimed.class) {
@@ -236,6 +236,11 @@ impl Exchange {
             Ok(judged) => judged,
             Err(refused) => return self.refuse(session, refused).await,
         };
+        if let Some(host) = known.as_ref().filter(|host| is_on_its_way_out(host)) {
+            let note =
+                Note::new(level, "attest.proven", format!("proved its TPM and its installer: {report}"));
+            return self.wipe(session, evidence, host, note).await;
+        }
         let Some(image) = self.service.plannable_image(policy.image.as_deref()).await? else {
             return self.no_image(session, known.as_ref(), policy.image).await;
         };
@@ -253,6 +258,33 @@ impl Exchange {
             State::Installing { install: now, .. } if *now == install => {
                 let plan = self.service.plan(&host, install, session, &image)?;
                 Ok(Verdict::Install { plan })
+            }
+            _ => Ok(verdict_by_state(&host, outcome.recognition)),
+        }
+    }
+
+    /// A host that is to leave gets the plan to wipe the disk that was installed.
+    async fn wipe(
+        &self,
+        session: &Session,
+        evidence: &Evidence,
+        host: &Host,
+        note: Note,
+    ) -> Result<Verdict, AnyError> {
+        let disk = self.service.disk_of(host).await?;
+        let wipe = cairn_contract::InstallId(uuid::Uuid::now_v7());
+        let fact = Fact {
+            subject: Subject::Proven(Box::new(session.claim.clone())),
+            event: Some(Event::InstallerProven(wipe)),
+            note: Some(note),
+        };
+        let new = crate::plan::new_wipe(session, host);
+        let outcome = self.service.reporter.report_install(fact, new).await?;
+        let Some(host) = outcome.host else { return Ok(ask_again("the host was removed")) };
+        match &host.state {
+            State::Wiping { install: now, .. } if *now == wipe => {
+                let plan = self.service.wipe_plan((host.id, wipe), disk, session, evidence)?;
+                Ok(Verdict::Wipe { plan })
             }
             _ => Ok(verdict_by_state(&host, outcome.recognition)),
         }
@@ -328,9 +360,17 @@ impl Exchange {
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
+fn is_on_its_way_out(host: &Host) -> bool {
+    matches!(host.state, State::Retiring { .. } | State::Wiping { .. })
+}
+
 /// A host that cannot get anything now need not be challenged.
-fn not_now(host: &Host) -> Option<HelloReply> {
+fn not_now(host: &Host, stage: Stage) -> Option<HelloReply> {
     match &host.state {
+        State::Retiring { .. } | State::Wiping { .. } if stage == Stage::Os => Some(HelloReply::Wait {
+            why: "it is taken out of service: boot it from the network".into(),
+            retry_after_s: REFUSED_AGAIN_S,
+        }),
         State::Pending => {
             Some(HelloReply::Wait { why: waits_for_a_person(host), retry_after_s: ASK_AGAIN_S })
         }

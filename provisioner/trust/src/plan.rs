@@ -1,17 +1,24 @@
 //! What a proven host is given to do, and what its boot is compared with.
 
-use cairn_contract::{Digest, HostFile, InstallId, Plan, Sealed, Signed};
+use cairn_contract::{
+    Digest, DiskSelector, Evidence, HostFile, HostId, InstallId, Plan, Sealed, Signed, WipePlan,
+    report::ReportKind,
+    wipe::{WipeHow, WipeSample},
+};
 use cairn_domain::Host;
-use cairn_evidence::appraise::BootReference;
+use cairn_evidence::{appraise::BootReference, pcr::BOOT_PCRS};
 use cairn_store::{Image, NewInstall, ReadError};
 use cairn_uki::predict::BootPrediction;
 
-use crate::{Attestation, session::Session};
+use crate::{Attestation, keys::random, session::Session};
 
 /// Seconds that a plan is valid: a slow disk and a slow link fit in.
 const PLAN_S: u32 = 6 * 3600;
 /// What the sealed plan is bound to.
 const PURPOSE: &str = "plan";
+const WIPE_PURPOSE: &str = "wipe plan";
+/// What is read back of a wiped disk.
+const WIPE_SAMPLE: WipeSample = WipeSample { ends: 16 << 20, places: 1024, place_bytes: 64 << 10 };
 
 /// Why references or a plan could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,13 @@ pub(crate) fn new_install(session: &Session, image: &Image) -> NewInstall {
         image: image.name.clone(),
         version: image.version,
     }
+}
+
+/// The row of a wipe; named after what it removes.
+pub(crate) fn new_wipe(session: &Session, host: &Host) -> NewInstall {
+    let (image, version) =
+        host.installed.as_ref().map_or_else(Default::default, |i| (i.image.clone(), i.version));
+    NewInstall { token_sha256: Digest::of(session.key.report_token().as_bytes()), image, version }
 }
 
 impl Attestation {
@@ -92,6 +106,49 @@ impl Attestation {
             },
         };
         Ok(Sealed::seal(&session.key, PURPOSE, &Signed::sign(&self.keys.signing, &plan)?)?)
+    }
+
+    /// The disk that was installed: as the installer described it, else what was registered. A disk that has lost its serial
+    /// number, size or transport is not the one.
+    pub(crate) async fn disk_of(&self, host: &Host) -> Result<DiskSelector, PlanError> {
+        let row = match &host.installed {
+            Some(installed) => self.store.install(installed.install).await?,
+            None => None,
+        };
+        let told = row.and_then(|row| serde_json::from_str(&row.result?).ok());
+        let Some(ReportKind::Finished { target: Some(disk), .. }) = told else {
+            return Ok(host.spec.disk.clone());
+        };
+        let serial = Some(disk.serial).filter(|s| !s.is_empty());
+        Ok(DiskSelector {
+            min_size: Some(disk.size),
+            max_size: Some(disk.size),
+            transports: vec![disk.transport],
+            serial,
+        })
+    }
+
+    /// The plan of a wipe, sealed to the session's TPM. `evidence` is what just held.
+    pub(crate) fn wipe_plan(
+        &self,
+        (host, wipe): (HostId, InstallId),
+        disk: DiskSelector,
+        session: &Session,
+        evidence: &Evidence,
+    ) -> Result<Sealed<Signed<WipePlan>>, PlanError> {
+        let plan = WipePlan {
+            wipe,
+            host,
+            ak_name: session.ak_name(),
+            expires: self.clock.now().after_seconds(PLAN_S),
+            disk,
+            how: WipeHow::Zeros,
+            sample: WIPE_SAMPLE,
+            nonce: Digest(random()),
+            pcrs: BOOT_PCRS.iter().collect(),
+            pcr_values: evidence.pcr_values.clone(),
+        };
+        Ok(Sealed::seal(&session.key, WIPE_PURPOSE, &Signed::sign(&self.keys.signing, &plan)?)?)
     }
 }
 

@@ -85,7 +85,7 @@ async fn ask(host: &Host, trust: &Trust, tls_key: Option<&Key>) -> anyhow::Resul
         Verdict::Wait { why, retry_after_s } | Verdict::Refused { why, retry_after_s } => {
             Ok(Asked::Wait { why, seconds: retry_after_s })
         }
-        Verdict::Install { .. } | Verdict::BootDisk { .. } => {
+        Verdict::Install { .. } | Verdict::Wipe { .. } | Verdict::BootDisk { .. } => {
             bail!("the provisioner answers as if this were the installer")
         }
     }

@@ -31,6 +31,13 @@ impl Disk {
         let [model, serial] = known.map(|s| if s.is_empty() { "-".to_owned() } else { s });
         format!("{} ({model}, serial {serial})", self.info.name)
     }
+
+    /// Whether the device has a command that makes blocks zero without their bytes being sent.
+    #[must_use]
+    pub fn zeroes_by_itself(&self) -> bool {
+        let most = Path::new("/sys/block").join(&self.info.name).join("queue/write_zeroes_max_bytes");
+        text(&most).parse::<u64>().is_ok_and(|most| most > 0)
+    }
 }
 
 /// All disks, by name. Loop, RAM, device-mapper and MD devices are none; nor are optical and floppy drives.

@@ -12,5 +12,5 @@ mod target;
 
 pub use buffer::Buffer;
 pub use list::{Disk, list};
-pub use select::{Rejected, SelectError, select};
-pub use target::{OpenError, Target, Window};
+pub use select::{Rejected, SelectError, select, select_only};
+pub use target::{DiscardKind, OpenError, Target, Window};

@@ -47,6 +47,9 @@ pub enum SelectError {
     /// There are disks, and none may be erased.
     #[error("no disk matches the selector: {}", list(.0))]
     NoMatch(Vec<(String, Rejected)>),
+    /// More than one matches where only one may.
+    #[error("several disks match the selector: {}", .0.join(", "))]
+    Several(Vec<String>),
     /// Disks match, and the image fits on none.
     #[error("disk {name} has {size} bytes, the image needs {need}")]
     TooSmall {
@@ -68,6 +71,30 @@ fn list(disks: &[(String, Rejected)]) -> String {
 /// # Errors
 /// [`SelectError`], which names each disk and why it was not taken.
 pub fn select<'d>(selector: &DiskSelector, need: u64, disks: &'d [Disk]) -> Result<&'d Disk, SelectError> {
+    let allowed = allowed(selector, disks)?;
+    let Some(largest) = allowed.iter().max_by_key(|d| d.info.size) else {
+        return Err(SelectError::None);
+    };
+    let (name, size) = (largest.info.name.clone(), largest.info.size);
+    let fitting = allowed.into_iter().filter(|d| d.info.size >= need);
+    fitting
+        .min_by_key(|d| (rank(d.info.transport), d.info.size, d.info.name.clone()))
+        .ok_or(SelectError::TooSmall { name, size, need })
+}
+
+/// The one disk that matches: for a wipe, which must not take one disk for another.
+///
+/// # Errors
+/// [`SelectError`], [`SelectError::Several`] among them.
+pub fn select_only<'d>(selector: &DiskSelector, disks: &'d [Disk]) -> Result<&'d Disk, SelectError> {
+    match allowed(selector, disks)?.as_slice() {
+        [one] => Ok(one),
+        several => Err(SelectError::Several(several.iter().map(|d| d.info.name.clone()).collect())),
+    }
+}
+
+/// All disks that may be erased; at least one.
+fn allowed<'d>(selector: &DiskSelector, disks: &'d [Disk]) -> Result<Vec<&'d Disk>, SelectError> {
     if disks.is_empty() {
         return Err(SelectError::None);
     }
@@ -79,14 +106,7 @@ pub fn select<'d>(selector: &DiskSelector, need: u64, disks: &'d [Disk]) -> Resu
             Err(why) => rejected.push((disk.info.name.clone(), why)),
         }
     }
-    let Some(largest) = allowed.iter().max_by_key(|d| d.info.size) else {
-        return Err(SelectError::NoMatch(rejected));
-    };
-    let (name, size) = (largest.info.name.clone(), largest.info.size);
-    let fitting = allowed.into_iter().filter(|d| d.info.size >= need);
-    fitting
-        .min_by_key(|d| (rank(d.info.transport), d.info.size, d.info.name.clone()))
-        .ok_or(SelectError::TooSmall { name, size, need })
+    if allowed.is_empty() { Err(SelectError::NoMatch(rejected)) } else { Ok(allowed) }
 }
 
 fn judge(selector: &DiskSelector, disk: &Disk) -> Result<(), Rejected> {
@@ -161,6 +181,18 @@ mod tests {
         let small = DiskSelector { max_size: Some(90), ..DiskSelector::default() };
         let short = SelectError::TooSmall { name: "nvme0n1".into(), size: 90, need: 100 };
         check(&small, &disks, Err(short));
+    }
+
+    #[test]
+    fn a_wipe_takes_no_disk_for_another() {
+        let mut disks = [disk("vda", 100, Transport::Virtio), disk("vdb", 100, Transport::Virtio)];
+        let several = SelectError::Several(vec!["vda".into(), "vdb".into()]);
+        assert_eq!(select_only(&DiskSelector::default(), &disks), Err(several));
+        let serial = DiskSelector { serial: Some("S-vdb".into()), ..DiskSelector::default() };
+        assert_eq!(select_only(&serial, &disks).map(|d| d.info.name.as_str()), Ok("vdb"));
+        disks[1].info.removable = true;
+        assert!(matches!(select_only(&serial, &disks), Err(SelectError::NoMatch(_))));
+        assert_eq!(select_only(&serial, &[]), Err(SelectError::None));
     }
 
     #[test]

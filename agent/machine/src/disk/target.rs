@@ -45,6 +45,15 @@ pub enum OpenError {
     },
 }
 
+/// What becomes of discarded blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiscardKind {
+    /// The device may forget them.
+    Plain,
+    /// The device forgets them with all copies that it made (BLKSECDISCARD).
+    Secure,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Device,
@@ -158,10 +167,23 @@ impl Target {
 
     /// Tells the device that a range is no longer needed. Devices that cannot are left alone.
     pub fn discard(&self, offset: u64, len: u64) {
-        if self.kind == Kind::Device
-            && let Err(error) = block::range(&self.direct, block::Range::Discard, offset, len)
-        {
+        if let Err(error) = self.try_discard(DiscardKind::Plain, offset, len) {
             tracing::debug!(%error, "the disk does not discard");
+        }
+    }
+
+    /// Discards a range.
+    ///
+    /// # Errors
+    /// The device cannot, or not so; what the range reads as is unknown then.
+    pub fn try_discard(&self, kind: DiscardKind, offset: u64, len: u64) -> io::Result<()> {
+        let what = match kind {
+            DiscardKind::Plain => block::Range::Discard,
+            DiscardKind::Secure => block::Range::SecureDiscard,
+        };
+        match self.kind {
+            Kind::Device => block::range(&self.direct, what, offset, len),
+            Kind::Scratch => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

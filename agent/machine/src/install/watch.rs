@@ -1,4 +1,4 @@
-//! What the pipeline and its owner tell each other while it runs.
+//! What the pipeline, or a wipe, and its owner tell each other while it runs.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -12,11 +12,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn begin(&self, total: u64) {
+    pub(crate) fn begin(&self, total: u64) {
         self.total.store(total, Relaxed);
     }
 
-    pub(super) fn wrote(&self, bytes: u64) {
+    pub(crate) fn wrote(&self, bytes: u64) {
         self.done.fetch_add(bytes, Relaxed);
     }
 
@@ -24,11 +24,11 @@ impl Watch {
         self.resumed.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn stopped(&self) -> bool {
+    pub(crate) fn stopped(&self) -> bool {
         self.stop.load(Relaxed)
     }
 
-    /// Compressed bytes whose frames are on the disk, and how many there are in all.
+    /// Bytes done (of compressed frames that are on the disk; of a disk that is wiped), and how many there are in all.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         (self.done.load(Relaxed), self.total.load(Relaxed))

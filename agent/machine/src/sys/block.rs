@@ -11,6 +11,7 @@ const BLKRRPART: libc::c_ulong = 0x125F;
 const BLKFLSBUF: libc::c_ulong = 0x1261;
 const BLKSSZGET: libc::c_ulong = 0x1268;
 const BLKDISCARD: libc::c_ulong = 0x1277;
+const BLKSECDISCARD: libc::c_ulong = 0x127D;
 const BLKZEROOUT: libc::c_ulong = 0x127F;
 const BLKGETSIZE64: libc::c_ulong = 0x8008_1272;
 
@@ -42,6 +43,8 @@ pub(crate) fn block_size(device: &File) -> io::Result<u32> {
 pub(crate) enum Range {
     /// The contents are no longer needed; they may read as anything.
     Discard,
+    /// As that, and no copy of them is left in the device.
+    SecureDiscard,
     /// They read as zero.
     Zero,
 }
@@ -50,10 +53,11 @@ pub(crate) enum Range {
 pub(crate) fn range(device: &File, what: Range, offset: u64, len: u64) -> io::Result<()> {
     let number = match what {
         Range::Discard => BLKDISCARD,
+        Range::SecureDiscard => BLKSECDISCARD,
         Range::Zero => BLKZEROOUT,
     };
     let range = [offset, len];
-    // SAFETY: both calls read two u64 (start, length) through the pointer.
+    // SAFETY: each of these calls reads two u64 (start, length) through the pointer.
     checked(unsafe { libc::ioctl(device.as_raw_fd(), number, range.as_ptr()) })
 }
 

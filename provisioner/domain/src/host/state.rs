@@ -5,7 +5,7 @@ use cairn_contract::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Why;
+use super::{Retirement, Why};
 use crate::{
     model::{Labels, Namespace, Settings},
     policy::TpmClass,
@@ -163,6 +163,25 @@ pub enum State {
         /// The reason.
         why: Why,
     },
+    /// Out of service: its next boot from the network wipes its disk.
+    Retiring {
+        /// Wipes begun so far.
+        attempt: u32,
+    },
+    /// Has a plan to wipe its disk.
+    Wiping {
+        /// Wipes begun so far, this one included.
+        attempt: u32,
+        /// This one.
+        install: InstallId,
+        /// Deadline of the next report.
+        until: Timestamp,
+    },
+    /// Its disk is proven to be wiped. Final: the machine is nobody's, and the record can be removed.
+    Retired {
+        /// With what proof.
+        as_of: Box<Retirement>,
+    },
 }
 
 impl State {
@@ -179,6 +198,9 @@ impl State {
             Self::Silent { .. } => "silent",
             Self::Quarantined { .. } => "quarantined",
             Self::Failed { .. } => "failed",
+            Self::Retiring { .. } => "retiring",
+            Self::Wiping { .. } => "wiping",
+            Self::Retired { .. } => "retired",
         }
     }
 
@@ -189,12 +211,15 @@ impl State {
             | Self::Attesting { until, .. }
             | Self::Installing { until, .. }
             | Self::FirstBoot { until, .. }
+            | Self::Wiping { until, .. }
             | Self::Running { until } => Some(*until),
             Self::Pending
             | Self::Registered
             | Self::Silent { .. }
             | Self::Quarantined { .. }
-            | Self::Failed { .. } => None,
+            | Self::Failed { .. }
+            | Self::Retiring { .. }
+            | Self::Retired { .. } => None,
         }
     }
 
@@ -209,7 +234,10 @@ impl State {
             | Self::Installing { .. }
             | Self::FirstBoot { .. }
             | Self::Running { .. }
-            | Self::Silent { .. } => None,
+            | Self::Silent { .. }
+            | Self::Retiring { .. }
+            | Self::Wiping { .. }
+            | Self::Retired { .. } => None,
         }
     }
 }
@@ -245,6 +273,10 @@ pub enum Event {
     ReinstallOrdered,
     /// A person took its authorisation back.
     Deauthorised,
+    /// A person wants its disk wiped and the host out of service.
+    DecommissionOrdered,
+    /// The proof of this wipe holds.
+    WipeProven(InstallId, Box<Retirement>),
 }
 
 /// What to do after a step is committed. Each may run twice.

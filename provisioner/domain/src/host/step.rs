@@ -2,7 +2,7 @@
 
 use cairn_contract::{HostId, InstallId, Timestamp, report::FailureKind};
 
-use super::{Effect, Event, State, Why, why::is_final};
+use super::{Effect, Event, State, Why, retire, why::is_final};
 use crate::policy::Policy;
 
 /// What `step` knows besides state and event.
@@ -42,6 +42,9 @@ pub fn step(state: &State, event: &Event, cx: Context<'_>) -> Step {
                 State::Installing { install, attempt, .. } if install == id => {
                     reported(event, *install, *attempt, cx)
                 }
+                State::Wiping { install, attempt, .. } if install == id => {
+                    retire::reported(event, *install, *attempt, cx)
+                }
                 _ => Step::Stay,
             }
         }
@@ -57,13 +60,20 @@ pub fn step(state: &State, event: &Event, cx: Context<'_>) -> Step {
         },
         Event::Retried => match state {
             // What it has installed is still there: it proves itself again as it is.
-            State::Quarantined { why: Why::Deauthorised } => to(State::Silent { since: cx.now }),
+            State::Quarantined { why: Why::Deauthorised } | State::Retiring { .. } => {
+                to(State::Silent { since: cx.now })
+            }
+            State::Failed { why: Why::WipeFailed(_) | Why::WipeStalled | Why::TooManyWipes(_) } => {
+                to(State::Retiring { attempt: 0 })
+            }
             State::Quarantined { .. } | State::Failed { .. } => to(State::Registered),
             _ => Step::Stay,
         },
         Event::Deauthorised => deauthorised(state, cx),
+        Event::DecommissionOrdered => retire::ordered(state, cx),
+        Event::WipeProven(wipe, retirement) => retire::proven(state, *wipe, retirement),
         Event::ReinstallOrdered => match state {
-            State::Pending => Step::Stay,
+            State::Pending | State::Retired { .. } => Step::Stay,
             _ => Step::Move { to: State::Registered, effects: leave(state, cx) },
         },
     }
@@ -95,6 +105,9 @@ fn proven(state: &State, install: InstallId, cx: Context<'_>) -> Step {
         State::Booting { attempt, .. }
         | State::Attesting { attempt, .. }
         | State::Installing { attempt, .. } => *attempt,
+        State::Retiring { attempt } | State::Wiping { attempt, .. } => {
+            return retire::begin(state, *attempt, install, cx);
+        }
         _ => return Step::Stay,
     };
     let mut effects = leave(state, cx);
@@ -114,14 +127,20 @@ fn deauthorised(state: &State, cx: Context<'_>) -> Step {
         | State::Booting { .. }
         | State::Attesting { .. }
         | State::Installing { .. } => Why::Barred,
-        State::Pending | State::Quarantined { .. } | State::Failed { .. } => return Step::Stay,
+        // One on its way out is authorised to nothing but its own wipe.
+        State::Pending
+        | State::Quarantined { .. }
+        | State::Failed { .. }
+        | State::Retiring { .. }
+        | State::Wiping { .. }
+        | State::Retired { .. } => return Step::Stay,
     };
     Step::Move { to: State::Quarantined { why }, effects: leave(state, cx) }
 }
 
 fn refused(state: &State, why: &Why, cx: Context<'_>) -> Step {
     match state {
-        State::Quarantined { .. } => Step::Stay,
+        State::Quarantined { .. } | State::Retired { .. } => Step::Stay,
         _ => Step::Move { to: State::Quarantined { why: why.clone() }, effects: leave(state, cx) },
     }
 }
@@ -177,11 +196,14 @@ fn ticked(state: &State, cx: Context<'_>) -> Step {
         State::Installing { .. } => stalled(Why::InstallStalled),
         State::FirstBoot { .. } => stalled(Why::FirstBootSilent),
         State::Running { .. } => to(State::Silent { since: cx.now }),
+        State::Wiping { attempt, .. } => retire::stalled(state, *attempt, cx),
         State::Pending
         | State::Registered
         | State::Silent { .. }
         | State::Quarantined { .. }
-        | State::Failed { .. } => Step::Stay,
+        | State::Failed { .. }
+        | State::Retiring { .. }
+        | State::Retired { .. } => Step::Stay,
     }
 }
 
@@ -200,7 +222,9 @@ fn running(cx: Context<'_>) -> State {
 /// What leaving `state` for another course undoes.
 fn leave(state: &State, cx: Context<'_>) -> Vec<Effect> {
     match state {
-        State::Installing { install, .. } => vec![Effect::VoidInstall { install: *install }],
+        State::Installing { install, .. } | State::Wiping { install, .. } => {
+            vec![Effect::VoidInstall { install: *install }]
+        }
         State::FirstBoot { .. } | State::Running { .. } | State::Silent { .. } => {
             vec![Effect::Disconnect { host: cx.host }]
         }
@@ -209,6 +233,8 @@ fn leave(state: &State, cx: Context<'_>) -> Vec<Effect> {
         | State::Booting { .. }
         | State::Attesting { .. }
         | State::Quarantined { .. }
-        | State::Failed { .. } => Vec::new(),
+        | State::Failed { .. }
+        | State::Retiring { .. }
+        | State::Retired { .. } => Vec::new(),
     }
 }

@@ -52,6 +52,15 @@ pub enum Why {
     /// Policy: `boot.network` is `deny`.
     #[error("its policy gives it no boot file (boot.network)")]
     NetworkDenied,
+    /// The installer that wiped its disk stopped reporting.
+    #[error("the installer that wiped its disk stopped reporting")]
+    WipeStalled,
+    /// Its disk was not wiped.
+    #[error("its disk was not wiped: {}", failure_text(*.0))]
+    WipeFailed(FailureKind),
+    /// All attempts to wipe are used up.
+    #[error("{0} attempts to wipe its disk did not finish")]
+    TooManyWipes(u32),
     /// No image is assigned or the image is gone.
     #[error("no OS image is assigned that exists: {0}")]
     NoImage(String),
@@ -91,6 +100,10 @@ impl Why {
             Self::Deauthorised => "To let its installed system prove itself again: cairn host retry NAME",
             Self::NetworkDenied => "See which policy says so: cairn explain host NAME",
             Self::Barred => "To expect it again: cairn host retry NAME",
+            Self::WipeStalled | Self::TooManyWipes(_) => {
+                "Check its power and cable. To wipe at its next boot from the network: cairn host retry NAME"
+            }
+            Self::WipeFailed(kind) => wipe_next(*kind),
             Self::NoImage(_) => {
                 "Add it with: cairn image add FILE; the machine asks again by itself. Or name another, for the host or by policy \
                  (image.name)."
@@ -110,6 +123,8 @@ fn failure_text(kind: FailureKind) -> &'static str {
         FailureKind::DiskFault => "the disk refused to read or write",
         FailureKind::VerifyFailed => "the disk did not give back what was written",
         FailureKind::Internal => "the installer itself failed",
+        FailureKind::SeveralDisks => "several disks match, and nothing says which one was installed",
+        FailureKind::NotZero => "the disk does not read as zero after it was wiped",
     }
 }
 
@@ -132,6 +147,28 @@ fn failure_next(kind: FailureKind) -> &'static str {
         }
         FailureKind::DiskFault | FailureKind::VerifyFailed => "Replace the disk, then: cairn host retry NAME",
         FailureKind::Internal => "Read the failure's text on its timeline, then: cairn host retry NAME",
+        FailureKind::SeveralDisks => {
+            "Name the disk by its serial number (spec.disk.serial), then: cairn host retry NAME"
+        }
+        FailureKind::NotZero => DESTROY,
+    }
+}
+
+const DESTROY: &str = "Take the disk out and destroy it: it keeps data. Then remove the record: cairn delete host NAME";
+
+fn wipe_next(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::NotZero | FailureKind::DiskFault | FailureKind::VerifyFailed => DESTROY,
+        FailureKind::NoDisk | FailureKind::NotABlockDevice | FailureKind::DiskTooSmall => {
+            "Put the disk that was installed back in, then: cairn host retry NAME. If it is gone for good, remove the record."
+        }
+        FailureKind::PlanRefused => {
+            "Check the machine's clock and that its installer is this site's, then: cairn host retry NAME"
+        }
+        FailureKind::SeveralDisks
+        | FailureKind::CorruptFrame
+        | FailureKind::Download
+        | FailureKind::Internal => failure_next(kind),
     }
 }
 
@@ -141,6 +178,8 @@ pub(super) fn is_final(kind: FailureKind) -> bool {
         FailureKind::PlanRefused
         | FailureKind::NoDisk
         | FailureKind::DiskTooSmall
+        | FailureKind::SeveralDisks
+        | FailureKind::NotZero
         | FailureKind::NotABlockDevice => true,
         FailureKind::CorruptFrame
         | FailureKind::Download

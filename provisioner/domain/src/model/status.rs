@@ -1,11 +1,15 @@
 //! What the API shows of a host beyond its spec: computed from the lifecycle's record, never stored.
 
-use cairn_contract::{Digest, Inventory, Mac, Timestamp};
+use cairn_contract::{Digest, Inventory, Mac, Timestamp, WipeProof};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Condition, Object, Truth};
-use crate::{Host, State, host::Installed, policy::TpmClass};
+use crate::{
+    Host, State,
+    host::{Installed, Retirement, may_decommission},
+    policy::TpmClass,
+};
 
 /// What an operator may order of a host in its present state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -64,6 +68,9 @@ pub struct HostStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Value>")]
     pub inventory: Option<Inventory>,
+    /// The proof that its disk is wiped, in the phase `retired`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired: Option<RetiredStatus>,
     /// What may be ordered now.
     pub actions: Vec<Action>,
     /// `Ready`, `Attested`, `Installed`.
@@ -78,6 +85,40 @@ pub struct InstalledImage {
     pub image: String,
     /// Image version.
     pub version: u64,
+}
+
+/// A disk that was wiped, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetiredStatus {
+    /// RFC 3339; when the proof was accepted.
+    pub at: Option<String>,
+    /// Kernel name of the disk, such as `nvme0n1`.
+    pub disk: String,
+    /// Its model.
+    pub model: String,
+    /// Its serial number.
+    pub serial: String,
+    /// How it was wiped, in words.
+    pub method: &'static str,
+    /// Bytes wiped.
+    pub bytes: u64,
+    /// Places that were read back, all of them zero.
+    pub samples: u32,
+    /// SHA-256 over the list of those places and what was read there.
+    #[schemars(with = "String")]
+    pub samples_sha256: Digest,
+    /// RFC 3339, by the host's clock.
+    pub started: Option<String>,
+    /// RFC 3339, by the host's clock.
+    pub finished: Option<String>,
+    /// SHA-256 of the EK of the machine that wiped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ek: Option<Digest>,
+    /// The signed plan, the report as it was quoted, the attestation key, quote and signature: enough to judge it again.
+    #[schemars(with = "serde_json::Value")]
+    pub proof: WipeProof,
 }
 
 /// What is known of a host's TPM.
@@ -129,7 +170,8 @@ pub fn of_host(host: &Host) -> HostStatus {
         macs,
         tpm: tpm(host),
         inventory: host.inventory.clone(),
-        actions: actions(&host.state),
+        retired: retired(&host.state),
+        actions: actions(host),
         conditions: conditions(host),
     }
 }
@@ -151,28 +193,63 @@ pub fn attempt(state: &State) -> Option<u32> {
     match state {
         State::Booting { attempt, .. }
         | State::Attesting { attempt, .. }
-        | State::Installing { attempt, .. } => Some(*attempt),
+        | State::Installing { attempt, .. }
+        | State::Retiring { attempt }
+        | State::Wiping { attempt, .. } => Some(*attempt),
         State::Pending
         | State::Registered
         | State::FirstBoot { .. }
         | State::Running { .. }
         | State::Silent { .. }
         | State::Quarantined { .. }
-        | State::Failed { .. } => None,
+        | State::Failed { .. }
+        | State::Retired { .. } => None,
     }
 }
 
-fn actions(state: &State) -> Vec<Action> {
-    use Action::{Accept, Deauthorise, Decommission, Reinstall, Remove, Retry};
+fn retired(state: &State) -> Option<RetiredStatus> {
+    let State::Retired { as_of } = state else { return None };
+    let Retirement { at, ek, report, proof } = as_of.as_ref();
+    Some(RetiredStatus {
+        at: rfc3339(*at),
+        disk: report.disk.name.clone(),
+        model: report.disk.model.clone(),
+        serial: report.disk.serial.clone(),
+        method: report.method(),
+        bytes: report.bytes,
+        samples: report.samples,
+        samples_sha256: report.samples_sha256,
+        started: rfc3339(report.started),
+        finished: rfc3339(report.finished),
+        ek: *ek,
+        proof: proof.clone(),
+    })
+}
+
+fn actions(host: &Host) -> Vec<Action> {
+    let mut actions = actions_in(&host.state);
+    if may_decommission(host) {
+        actions.insert(actions.len().saturating_sub(1), Action::Decommission);
+    }
+    actions
+}
+
+/// Without [`Action::Decommission`], which depends on more than the state. `Remove` comes last.
+fn actions_in(state: &State) -> Vec<Action> {
+    use Action::{Accept, Deauthorise, Reinstall, Remove, Retry};
     match state {
         State::Pending => vec![Accept, Remove],
         State::Quarantined { .. } | State::Failed { .. } => vec![Retry, Reinstall, Remove],
         State::FirstBoot { .. } | State::Running { .. } | State::Silent { .. } => {
-            vec![Reinstall, Deauthorise, Decommission, Remove]
+            vec![Reinstall, Deauthorise, Remove]
         }
-        State::Registered | State::Booting { .. } | State::Attesting { .. } | State::Installing { .. } => {
-            vec![Reinstall, Remove]
-        }
+        State::Retiring { .. } => vec![Retry, Reinstall, Remove],
+        State::Registered
+        | State::Booting { .. }
+        | State::Attesting { .. }
+        | State::Installing { .. }
+        | State::Wiping { .. } => vec![Reinstall, Remove],
+        State::Retired { .. } => vec![Remove],
     }
 }
 

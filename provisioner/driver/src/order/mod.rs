@@ -1,5 +1,6 @@
 //! Orders of people and programs.
 
+mod decommission;
 mod register;
 
 use cairn_contract::HostId;
@@ -33,6 +34,7 @@ impl Driver {
                 let note = Note::new(Level::Warn, "host.deauthorised", text);
                 self.ordered(self.found(id).await?, &Event::Deauthorised, ("deauthorise", note), &by).await
             }
+            Order::Decommission(id) => self.decommission(id, &by).await,
             Order::Remove(id) => self.remove(id, &by).await,
         }
     }

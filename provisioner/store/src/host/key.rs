@@ -96,9 +96,12 @@ impl KeySource {
     }
 }
 
-/// All keys of a host record. The boot address is not in the record: see `Change::boot_mac`.
+/// All keys of a host record; a retired one is found by none. The boot address is not in the record: see `Change::boot_mac`.
 pub(crate) fn keys_of(host: &Host) -> BTreeSet<HostKey> {
     let mut keys = BTreeSet::new();
+    if matches!(host.state, State::Retired { .. }) {
+        return keys;
+    }
     let mut add = |kind, value: String, source| {
         if !value.is_empty() {
             keys.insert(HostKey { kind, value, source });
@@ -137,6 +140,8 @@ pub(crate) async fn store(
             let value = mac.to_string();
             keys.insert(HostKey { kind: KeyKind::Mac, value, source: KeySource::Boot });
         }
+        // Nothing at all: it is retired, and the address is free as well.
+        None if keys.is_empty() => {}
         None => keys.extend(stored.iter().filter(|k| k.source == KeySource::Boot).cloned()),
     }
     for key in stored.difference(&keys) {
