@@ -1,5 +1,7 @@
 //! The router and its document: which path is whose, and what stands before it.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
@@ -9,8 +11,9 @@ use axum::{
 use bytes::Bytes;
 
 use crate::{
+    Backups,
     app::{App, Services},
-    audit, auth, bundles, console, events, guard, hosts, limit, lists, openapi, people,
+    audit, auth, backups, bundles, console, events, guard, hosts, limit, lists, openapi, people,
     problem::{Kind, Problem},
     replay, resources,
     route::{Door, Pace, Route},
@@ -21,7 +24,15 @@ use crate::{
 ///
 /// The server layers a `ConnectInfo<SocketAddr>` over it, so that failed logins are counted by peer.
 pub fn router(services: Services) -> Router {
-    let app = App::new(services);
+    mounted(App::new(services, None))
+}
+
+/// The same, with backups.
+pub fn router_with(services: Services, backups: Arc<dyn Backups>) -> Router {
+    mounted(App::new(services, Some(backups)))
+}
+
+fn mounted(app: App) -> Router {
     let routes = routes();
     let document = Bytes::from(openapi::document(&routes).to_string());
     let api = routes.into_iter().fold(Router::new(), |router, route| mount(router, route, &app));
@@ -43,6 +54,7 @@ pub(crate) fn routes() -> Vec<Route> {
     [
         audit::routes(),
         auth::routes(),
+        backups::routes(),
         people::routes(),
         resources::routes(),
         bundles::routes(),

@@ -12,6 +12,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     auth::{Auth, AuthSettings, Caller},
+    backups::Backups,
     limit::Buckets,
     refusal::Refusals,
     replay::UnderWay,
@@ -88,6 +89,7 @@ pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) reporter: Arc<dyn Reporter>,
     pub(crate) bundles: Arc<dyn Uploads>,
+    pub(crate) backups: Option<Arc<dyn Backups>>,
     pub(crate) auth: Auth,
     pub(crate) defaults: Arc<Defaults>,
     pub(crate) warnings: Warnings,
@@ -110,13 +112,14 @@ pub(crate) struct View<'a> {
 }
 
 impl App {
-    pub(crate) fn new(services: Services) -> Self {
+    pub(crate) fn new(services: Services, backups: Option<Arc<dyn Backups>>) -> Self {
         let Services { store, catalog, reporter, uploads: bundles, auth, defaults, limits } = services;
         Self(Arc::new(Inner {
             store,
             catalog,
             reporter,
             bundles,
+            backups,
             auth: Auth::new(auth),
             defaults,
             warnings: Warnings::default(),
