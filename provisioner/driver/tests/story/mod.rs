@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! register NAME [serial=S] [uuid=U] [mac=N] [ek=E]     accept NAME [NEW] | retry NAME | reinstall NAME | remove NAME
+//!                                                      deauthorise NAME | decommission NAME
 //! knock N [uuid=U]                                     a machine with the address 52:54:00:00:00:NN asks for a boot
 //! wire N EVENT                                         an event of a machine that proves nothing
 //! prove E [serial=S] [mac=N] EVENT                     a machine whose TPM proved the EK E
@@ -10,7 +11,8 @@
 //! fail N | effects                                     the next N effects fail; runs the outbox
 //! timeline NAME | machine N | site                     prints it
 //! ```
-//! NAME may be the start of a name. EVENT: claimed, install=I, agent, heartbeat, refused, progress=I, finished=I, failed=I, nothing.
+//! NAME may be the start of a name. EVENT: claimed, install=I, agent, heartbeat, refused, progress=I, finished=I, failed=I,
+//! wiped=I, nothing.
 
 #![allow(dead_code, reason = "each test uses some")]
 #![allow(clippy::unwrap_used, reason = "only tests use this")]
@@ -160,6 +162,7 @@ async fn run(site: &Site, command: &str) -> Vec<String> {
             order(site, Order::Reinstall { id: site.id(name).await, windows: Windows::Respect }).await
         }
         ["deauthorise", name] => order(site, Order::Deauthorise(site.id(name).await)).await,
+        ["decommission", name] => order(site, Order::Decommission(site.id(name).await)).await,
         ["remove", name] => order(site, Order::Remove(site.id(name).await)).await,
         ["knock" | "wire" | "prove" | "host", ..] => fact(site, &words).await,
         ["effects"] => {
@@ -293,10 +296,18 @@ fn event_of(word: &str) -> Option<Event> {
         "refused" => Event::Refused(Why::EvidenceRefused("PCR 4 differs".into())),
         "progress" => Event::InstallProgressed(install()),
         "finished" => Event::InstallFinished(install()),
+        "wiped" => Event::WipeProven(install(), Box::new(serde_json::from_str(RETIREMENT).unwrap())),
         "failed" => Event::InstallFailed(install(), FailureKind::CorruptFrame),
         _ => return None,
     })
 }
+
+/// Whether a proof holds is for `trust` to say; here it has been said.
+const RETIREMENT: &str = r#"{"at":0,"ek":null,
+    "report":{"wipe":"00000000-0000-0000-0000-000000000001","disk":{"name":"vda","size":1,"transport":"virtio"},"bytes":1,
+              "discard":"plain","zeros":"device","started":0,"finished":1,"samples":1,
+              "samples_sha256":"0000000000000000000000000000000000000000000000000000000000000000"},
+    "proof":{"plan":{"payload":"{}","signature":""},"report":"","ak_public":"","quote":"","signature":""}}"#;
 
 pub(crate) fn mac(number: &str) -> Mac {
     Mac([0x52, 0x54, 0, 0, 0, number.parse().unwrap()])
