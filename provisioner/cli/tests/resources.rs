@@ -91,7 +91,7 @@ async fn what_is_wrong_in_a_file_is_told_with_its_place() {
         said.out
     );
     assert!(
-        said.err.contains("1 of 2 failed") && said.err.contains("slip.yaml, document 2, line 12"),
+        said.err.contains("1 of 2 failed") && said.err.contains("slip.yaml, document 2, line 11"),
         "{}",
         said.err
     );

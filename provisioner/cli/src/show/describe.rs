@@ -63,7 +63,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn bare(value: &Value) -> String {
+pub(crate) fn bare(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -134,64 +134,6 @@ fn conditions(object: &Value, words: &Words, out: &mut Vec<String>) {
     }
 }
 
-/// Effective values with their sources, as `explain` shows them.
-pub(crate) fn effective(answer: &Value, words: &Words) -> String {
-    let mut out = Vec::new();
-    for (head, member) in [("labels", "labels"), ("settings", "settings"), ("policies", "policies")] {
-        let items = answer.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        out.push(words.paint(head, Tone::Good));
-        if items.is_empty() {
-            out.push("  none".to_owned());
-        }
-        let key = |i: &Value| {
-            plain(Some(text(i, "/key")).filter(|k| !k.is_empty()).unwrap_or_else(|| text(i, "/field")), 200)
-        };
-        let value = |i: &Value| plain(&i.get("value").map_or_else(String::new, bare), VALUE);
-        let keys = items.iter().map(|i| key(i).chars().count()).max().unwrap_or_default().min(40);
-        let values = items.iter().map(|i| value(i).chars().count()).max().unwrap_or_default().min(30);
-        for item in items {
-            let source = words.paint(&format!("from {}", source(item.get("source"))), Tone::Faint);
-            out.push(format!("  {:<keys$}  {:<values$}  {source}", key(item), value(item)));
-            out.extend(overridden(item, keys, words));
-        }
-    }
-    out.join("\n")
-}
-
-fn overridden(item: &Value, keys: usize, words: &Words) -> Vec<String> {
-    let each = item.get("overridden").and_then(Value::as_array).into_iter().flatten();
-    let line = |o: &Value| {
-        let value = plain(&o.get("value").map_or_else(String::new, bare), VALUE);
-        let value = if value.is_empty() { String::new() } else { format!("{value} ") };
-        let from = source(o.get("source").or(Some(o)));
-        let text = format!("  {:<keys$}  over {value}from {from}", "");
-        words.paint(&text, Tone::Faint)
-    };
-    each.map(line).collect()
-}
-
-/// `policy/baseline in retail.acme, at site/north`.
-fn source(source: Option<&Value>) -> String {
-    let Some(source) = source else { return "nowhere".to_owned() };
-    if let Some(text) = source.as_str() {
-        return plain(text, 200);
-    }
-    let node = |v: &Value| match (text(v, "/kind"), text(v, "/name")) {
-        ("", name) => name.to_owned(),
-        (kind, "") => kind.to_ascii_lowercase(),
-        (kind, name) => format!("{}/{name}", kind.to_ascii_lowercase()),
-    };
-    let mut out = node(source);
-    let namespace = text(source, "/namespace");
-    if !namespace.is_empty() {
-        out += &format!(" in {namespace}");
-    }
-    if let Some(at) = source.get("at").filter(|a| a.is_object()) {
-        out += &format!(", at {}", node(at));
-    }
-    plain(&out, 300)
-}
-
 /// A phase in its colour, for lines.
 pub(crate) fn phase(object: &Value, words: &Words) -> String {
     let phase = text(object, "/status/phase");
@@ -222,19 +164,6 @@ mod tests {
             "Site north.retail.acme\n  uid          u1\n  created      1970-01-01 00:00:00 (10 s ago)\nlabels\n  tier  prod\n\
              spec\n  region    de\n  timezone  Europe/Berlin\n  windows\n    -\n      minutes  60\n      start    0 2 * * sun\n\
              conditions\n  Ready        True    all is  well"
-        );
-    }
-
-    #[test]
-    fn effective_values_say_where_they_come_from() {
-        let answer = json!({"labels": [{"key": "tier", "value": "prod", "source": {"kind": "Region", "name": "de"}}], "settings": [],
-            "policies": [{"field": "attestation.mode", "value": "enforce",
-                "source": {"kind": "Policy", "name": "strict", "namespace": "acme", "at": {"kind": "Organisation", "name": "acme"}},
-                "overridden": [{"value": "warn", "source": {"kind": "Policy", "name": "lax", "namespace": "retail.acme"}}]}]});
-        assert_eq!(
-            effective(&answer, &words()),
-            "labels\n  tier  prod  from region/de\nsettings\n  none\npolicies\n  \
-             attestation.mode  enforce  from policy/strict in acme, at organisation/acme\n                    over warn from policy/lax in retail.acme"
         );
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod columns;
 pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod duration;
+pub(crate) mod effective;
 pub(crate) mod entry;
 pub(crate) mod facts;
 pub(crate) mod size;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     Context,
     exit::Failure,
-    show::{describe, words::Tone},
+    show::{self, words::Tone},
     target::{self, Target, text},
 };
 
@@ -43,7 +43,7 @@ async fn effective(cx: &mut Context, target: &Target) -> Result<(), Failure> {
         return Ok(());
     }
     let words = cx.words();
-    cx.line(&describe::effective(&answer, &words))
+    cx.line(&show::effective::effective(&answer, &words))
 }
 
 async fn fields(cx: &mut Context, word: &str) -> Result<(), Failure> {

@@ -182,7 +182,7 @@ impl Desk {
     }
 
     /// From config.yaml, with what is typed at passwords.
-    pub(crate) async fn from_config(&self, line: &str, typed: &str) -> Said {
+    pub(crate) async fn logged_in(&self, line: &str, typed: &str) -> Said {
         let words = ["cairn"].into_iter().chain(line.split_whitespace());
         run(words, self.environment(), typed).await
     }
