@@ -307,3 +307,34 @@ async fn each_user_has_a_bounded_number_of_sessions() {
     }
     assert_eq!(status(&desk, &first).await, 401);
 }
+
+#[tokio::test]
+async fn several_provisioners_know_the_same_people_and_lose_them_together() {
+    let one = desk::Options::postgres().start().await;
+    let shared = Some(one.database.clone());
+    let two = desk::Options { shared, ..desk::Options::postgres() }.start().await;
+    one.two_tenants().await;
+    let anna = one.log_in("anna").await;
+    let known = async || status(&two, &anna).await == 200;
+    for _ in 0..100 {
+        if known().await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut stream = two.stream(&anna, "GET /watch").await;
+    stream.first().await;
+    let disabled = one.call(LOCAL, "PATCH /users/anna", json!({"spec": {"disabled": true}})).await;
+    assert_eq!(disabled.status, 200, "{}", disabled.text);
+    assert!(stream.ends_within(Duration::from_secs(1)).await, "at the other one too");
+    assert_eq!(status(&two, &anna).await, 401);
+
+    let code = one.code();
+    let file = cairn_operator::CodeFile::NAME;
+    std::fs::copy(one.data().join(file), two.data().join(file)).unwrap();
+    let body = with_code(&code, "root", PASSWORD);
+    let (a, b) = tokio::join!(one.send("POST /login", &[], body.clone()), two.send("POST /login", &[], body));
+    let mut answers = [a.status.as_u16(), b.status.as_u16()];
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 401], "a code is good once: {} {}", a.text, b.text);
+}

@@ -136,21 +136,24 @@ async fn write(app: &App, peer: Peer, (name, phc): (&str, Phc), file: &CodeFile)
     let used = deed(actor.clone(), "code.use", json!({ "user": name }));
     let trail = Trail { deeds: vec![used], answer: Some(once(file.ticket("used"))) };
     let batch = Batch { actor, at, premise: None, writes, credentials, trail };
-    app.catalog.write(&batch).await.map_err(|error| match error {
-        BatchError::Answered => {
-            Problem::new(Kind::Unauthorized, "The one-time code was used already.", OTHER_CODE)
+    match app.catalog.write(&batch).await {
+        Ok(_) => Ok(user),
+        Err(BatchError::Write(error)) => Err(Problem::internal(&error)),
+        // Whoever was quicker may have used this very code.
+        Err(_) => Err(lost(app, file).await),
+    }
+}
+
+async fn lost(app: &App, file: &CodeFile) -> Problem {
+    let used = once(file.ticket("used"));
+    match app.store.answer(&used.principal, &used.key).await {
+        Ok(Some(_)) => Problem::new(Kind::Unauthorized, "The one-time code was used already.", OTHER_CODE),
+        Ok(None) => {
+            let detail = "Somebody changed the same at this moment.";
+            Problem::new(Kind::Conflict, detail, "Try again: the code is still good.")
         }
-        BatchError::Conflict { .. }
-        | BatchError::NotFound { .. }
-        | BatchError::NameTaken { .. }
-        | BatchError::Premise => Problem::new(
-            Kind::Conflict,
-            "Somebody changed the same at this moment.",
-            "Try again: the code is still good.",
-        ),
-        BatchError::Write(_) => Problem::internal(&error),
-    })?;
-    Ok(user)
+        Err(error) => Problem::internal(&error),
+    }
 }
 
 /// The user of that name as it shall be, and what to write for that.

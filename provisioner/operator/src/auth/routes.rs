@@ -9,9 +9,7 @@ use crate::{problem::Kind, route::Route};
 
 /// For the router and its document.
 pub(crate) fn routes() -> Vec<Route> {
-    let mut all = sessions();
-    all.extend(logins());
-    all
+    [sessions(), by_password(), by_browser(), by_device()].into_iter().flatten().collect()
 }
 
 fn sessions() -> Vec<Route> {
@@ -33,7 +31,7 @@ fn sessions() -> Vec<Route> {
     ]
 }
 
-fn logins() -> Vec<Route> {
+fn by_password() -> Vec<Route> {
     vec![
         identity(Route::get("/login", login::ways), "Show how one can log in")
             .open()
@@ -45,19 +43,18 @@ fn logins() -> Vec<Route> {
         .open()
         .takes::<Login>()
         .gives::<LoginAnswer>(200, "A session; a browser gets it as a cookie")
-        .problems(&[
-            Kind::Unauthorized,
-            Kind::ForeignOrigin,
-            Kind::TooMany,
-            Kind::Unavailable,
-            Kind::Conflict,
-        ]),
+        .problems(&[Kind::Unauthorized, Kind::ForeignOrigin, Kind::Conflict]),
+    ]
+}
+
+fn by_browser() -> Vec<Route> {
+    vec![
         identity(Route::get("/login/oidc", oidc::begin_browser), "Go to the organisation's login page")
             .open()
             .empty(303, "There")
             .with("Location")
             .with("Set-Cookie")
-            .problems(&[Kind::NotFound, Kind::Unavailable]),
+            .problems(&[Kind::NotFound]),
         identity(
             Route::get("/login/oidc/callback", oidc::callback),
             "Come back from the organisation's login page",
@@ -66,20 +63,19 @@ fn logins() -> Vec<Route> {
         .empty(303, "Logged in: to the console")
         .with("Location")
         .with("Set-Cookie")
-        .problems(&[
-            Kind::NotFound,
-            Kind::Unauthorized,
-            Kind::Unavailable,
-            Kind::Conflict,
-            Kind::Forbidden,
-        ]),
+        .problems(&REFUSALS),
+    ]
+}
+
+fn by_device() -> Vec<Route> {
+    vec![
         identity(
             Route::post("/login/device", oidc::begin_device),
             "Begin the login of a command line by a browser elsewhere",
         )
         .open()
         .gives::<oidc::DevicePrompt>(200, "What to show to the person")
-        .problems(&[Kind::NotFound, Kind::Unavailable]),
+        .problems(&[Kind::NotFound]),
         identity(
             Route::post("/login/device/{handle}", oidc::poll_device),
             "Ask whether the person has logged in",
@@ -87,15 +83,13 @@ fn logins() -> Vec<Route> {
         .open()
         .gives::<LoginAnswer>(200, "A session")
         .gives::<oidc::Waiting>(202, "Not yet")
-        .problems(&[
-            Kind::NotFound,
-            Kind::Unauthorized,
-            Kind::Unavailable,
-            Kind::Conflict,
-            Kind::Forbidden,
-        ]),
+        .problems(&REFUSALS),
     ]
 }
+
+/// Of a login at an issuer.
+const REFUSALS: [Kind; 5] =
+    [Kind::NotFound, Kind::Unauthorized, Kind::Conflict, Kind::Forbidden, Kind::Invalid];
 
 fn identity(route: Route, summary: &'static str) -> Route {
     route.tag("identity").summary(summary)

@@ -53,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) postgres: Option<Postgres>,
     pub(crate) oidc: Option<Provider>,
     pub(crate) no_local_token: bool,
+    /// That of another appliance's desk: a second provisioner.
+    pub(crate) shared: Option<Database>,
     /// Where the clock stands at first; absent: [`START`].
     pub(crate) at: Option<Timestamp>,
 }
@@ -89,9 +91,10 @@ impl Options {
     }
 
     pub(crate) async fn start(self) -> Desk {
-        let database = match &self.postgres {
-            Some(postgres) => Database::Postgres(postgres.database().await.unwrap()),
-            None => Database::Sqlite,
+        let database = match (&self.shared, &self.postgres) {
+            (Some(shared), _) => shared.clone(),
+            (None, Some(postgres)) => Database::Postgres(postgres.database().await.unwrap()),
+            (None, None) => Database::Sqlite,
         };
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_with(dir.path(), database.clone()).await.unwrap();

@@ -56,6 +56,7 @@ pub(in crate::auth) async fn callback(
 ) -> Response {
     match finish(&app, peer, &headers, query.as_deref().unwrap_or_default()).await {
         Ok(response) => response,
+        Err(problem) if !wants_page(&headers) => problem.into_response(),
         // A person looks at this, in a browser.
         Err(problem) => {
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -63,6 +64,10 @@ pub(in crate::auth) async fn callback(
             (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
         }
     }
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
 }
 
 async fn finish(app: &App, peer: Peer, headers: &HeaderMap, query: &str) -> Result<Response, Problem> {
