@@ -38,7 +38,7 @@ pub(crate) fn run(root: &Path, cairn: &Path, names: &[String], outcome: Outcome)
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
         let chapter = Chapter::parse(&text).with_context(|| format!("cannot understand {shown}"))?;
         let mut blessing = Blessing::new(&text);
-        let wrong = play(&chapter, Session::open(root, cairn)?, &shown, &mut blessing)?;
+        let wrong = play(&chapter, Session::open(root, cairn)?, &shown, (&mut blessing, outcome))?;
         if outcome == Outcome::Bless && wrong > 0 {
             std::fs::write(&path, blessing.text()).with_context(|| format!("cannot write {shown}"))?;
             eprintln!("{shown}: {wrong} outputs written");
@@ -68,7 +68,12 @@ fn chapters(folder: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
 }
 
 /// Runs one chapter; counts the commands that printed something else.
-fn play(chapter: &Chapter, mut session: Session, shown: &str, blessing: &mut Blessing) -> Result<usize> {
+fn play(
+    chapter: &Chapter,
+    mut session: Session,
+    shown: &str,
+    (blessing, outcome): (&mut Blessing, Outcome),
+) -> Result<usize> {
     let mut wrong = 0;
     for part in &chapter.parts {
         match part {
@@ -76,7 +81,7 @@ fn play(chapter: &Chapter, mut session: Session, shown: &str, blessing: &mut Ble
                 session.write(name, text).with_context(|| format!("{shown}:{line}"))?;
             }
             Part::Exchange(exchange) => {
-                wrong += usize::from(!say(exchange, &mut session, shown, blessing)?);
+                wrong += usize::from(!say(exchange, &mut session, shown, (&mut *blessing, outcome))?);
             }
         }
     }
@@ -85,16 +90,24 @@ fn play(chapter: &Chapter, mut session: Session, shown: &str, blessing: &mut Ble
 }
 
 /// Runs one command; true when it printed what it should.
-fn say(exchange: &Exchange, session: &mut Session, shown: &str, blessing: &mut Blessing) -> Result<bool> {
+fn say(
+    exchange: &Exchange,
+    session: &mut Session,
+    shown: &str,
+    (blessing, outcome): (&mut Blessing, Outcome),
+) -> Result<bool> {
     let at = || format!("{shown}:{}: $ {}", exchange.line, exchange.command);
     let actual = session.run(exchange).with_context(at)?;
     let actual: Vec<&str> = actual.lines().collect();
-    if pattern::matches(&exchange.expected, &actual, session.names()) {
+    // While writing, three dots alone stand for what is not known yet.
+    let unwritten = outcome == Outcome::Bless && exchange.expected == [pattern::ANY];
+    if !unwritten && pattern::matches(&exchange.expected, &actual, session.names()) {
         return Ok(true);
     }
     let said = diff::unified(&exchange.expected, &actual, session.names());
     eprintln!("{}\n{said}", at());
-    let fresh = bless::lines(&exchange.expected, &actual, session.names());
+    let expected = if unwritten { &[][..] } else { &exchange.expected };
+    let fresh = bless::lines(expected, &actual, session.names());
     // Names are bound although the output was not the expected one: later commands need them.
     pattern::matches(&fresh, &actual, session.names());
     blessing.replace(exchange, &fresh);

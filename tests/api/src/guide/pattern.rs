@@ -129,13 +129,30 @@ pub(crate) fn generalised(line: &str, names: &Names) -> String {
     let mut by_length: Vec<_> = names.iter().filter(|(_, value)| value.len() > 3).collect();
     by_length.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
     for (name, value) in by_length {
-        line = line.replace(value.as_str(), &format!("<{name}>"));
+        line = named(&line, &regex::escape(value), name);
     }
-    for (name, form) in FORMS.iter().filter(|(name, _)| ["uid", "time", "hex", "age"].contains(name)) {
-        let whole = Regex::new(&format!(r"\b{form}\b")).expect("forms are valid expressions");
-        line = whole.replace_all(&line, format!("<{name}>")).into_owned();
+    // What could be read as a part of another comes after it.
+    for wanted in ["uid", "time", "hex", "age"] {
+        let form = FORMS.iter().find(|(name, _)| *name == wanted).map_or("", |(_, form)| form);
+        line = named(&line, &format!(r"\b{form}\b"), wanted);
     }
     line
+}
+
+/// The line with a name for each text of that form; columns to the right stay where they are as far as there is room.
+fn named(line: &str, form: &str, name: &str) -> String {
+    let whole = Regex::new(&format!("({form})( *)")).expect("forms and escaped texts are valid expressions");
+    let name = format!("<{name}>");
+    let replaced = |captures: &Captures<'_>| {
+        let [_, found, spaces] = [0, 1, 2].map(|n| captures.get(n).map_or("", |m| m.as_str()));
+        // One space separates words, more separate columns.
+        let width = match spaces.len() {
+            few @ 0..=1 => few,
+            many => (found.len() + many).saturating_sub(name.len()).max(2),
+        };
+        format!("{name}{}", " ".repeat(width))
+    };
+    whole.replace_all(line, replaced).into_owned()
 }
 
 #[cfg(test)]
@@ -191,5 +208,6 @@ mod tests {
             Names::from([("code".to_owned(), "ABCD-EFGH".to_owned()), ("one".to_owned(), "1".to_owned())]);
         let line = "ABCD-EFGH 1 4s 0190b5a3-0000-7000-8000-000000000001 2026-11-22T16:00:00Z  ";
         assert_eq!(generalised(line, &names), "<code> 1 <age> <uid> <time>");
+        assert_eq!(generalised("x  4s       y", &names), "x  <age>    y");
     }
 }
