@@ -12,6 +12,8 @@ use cairn_contract::Digest;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::{Clock as _, SystemClock};
+
 /// Why a blob could not be written or removed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {verb} {path}")]
@@ -38,6 +40,9 @@ pub struct BlobWriter {
     size: u64,
 }
 
+/// How old what an interrupted writer left must be where others write too: no import takes as long.
+const LEFT_MS: i64 = 86_400_000;
+
 impl Blobs {
     /// Opens `data_dir/blobs` and removes what an interrupted writer left. The caller holds the data directory's lock.
     pub(crate) fn at(data_dir: &Path) -> io::Result<Self> {
@@ -49,6 +54,25 @@ impl Blobs {
         }
         fs::create_dir(root.join("tmp"))?;
         Ok(Self { root: Arc::new(root) })
+    }
+
+    /// Opens a folder that other provisioners write to as well, and removes what an interrupted writer left a day ago.
+    pub(crate) fn shared(root: &Path) -> io::Result<Self> {
+        // A folder that is not mounted must not be made: what is written into it would be seen by nobody else.
+        if !root.is_dir() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        fs::create_dir_all(root.join("sha256"))?;
+        fs::create_dir_all(root.join("tmp"))?;
+        let long_ago = SystemClock.now().0.saturating_sub(LEFT_MS);
+        for entry in fs::read_dir(root.join("tmp"))? {
+            let entry = entry?;
+            let written = entry.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH);
+            if written.is_ok_and(|at| i64::try_from(at.as_millis()).is_ok_and(|at| at < long_ago)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(Self { root: Arc::new(root.to_owned()) })
     }
 
     /// Begins a blob.

@@ -85,7 +85,17 @@ impl Store {
 
     /// Opens `data_dir` with its tables in `database`, and migrates the schema. Blobs are in `data_dir` always.
     pub async fn open_with(data_dir: &Path, database: Database) -> Result<Self, OpenError> {
-        let (db, blobs, lock) = unmigrated(data_dir, &database).await?;
+        Self::begin_with(data_dir, unmigrated(data_dir, &database).await?).await
+    }
+
+    /// The same with the blobs in a folder elsewhere, which several provisioners share and which must be there.
+    pub async fn open_sharing(data_dir: &Path, blobs: &Path, database: Database) -> Result<Self, OpenError> {
+        let lock = prepare(data_dir)?;
+        let shared = Blobs::shared(blobs).map_err(|source| file_error(blobs, source))?;
+        Self::begin_with(data_dir, (connect(data_dir, &database).await?, shared, lock)).await
+    }
+
+    async fn begin_with(data_dir: &Path, (db, blobs, lock): (Db, Blobs, File)) -> Result<Self, OpenError> {
         let migrated = db.migrate().await;
         migrated.map_err(|source| OpenError::Migrate { path: data_dir.to_owned(), source })?;
         let news = last_numbers(&db).await?;

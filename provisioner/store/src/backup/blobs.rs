@@ -24,7 +24,7 @@ pub(super) async fn save(blobs: &Blobs, to: &Path) -> Result<u64, BackupError> {
                 else {
                     continue;
                 };
-                copy(file, &target).map_err(at(&target))?;
+                keep(&blobs.path(&digest), file, &target).map_err(at(&target))?;
             }
             count = count.saturating_add(1);
         }
@@ -100,9 +100,17 @@ fn source(root: &Path, digest: &Digest) -> PathBuf {
     root.join("sha256").join(name.get(..2).unwrap_or_default()).join(&name)
 }
 
-fn copy(mut file: File, target: &Path) -> io::Result<()> {
+/// A second name of the same file where the backup is on the same disk: nobody ever changes a blob. Else a copy.
+fn keep(from: &Path, file: File, target: &Path) -> io::Result<()> {
     let folder = target.parent().map(Path::to_owned).unwrap_or_default();
     fs::create_dir_all(&folder)?;
+    match fs::hard_link(from, target) {
+        Ok(()) => Ok(()),
+        Err(_) => copy(file, target),
+    }
+}
+
+fn copy(mut file: File, target: &Path) -> io::Result<()> {
     // Not a digest's name: a copy that was interrupted is not taken for one.
     let unfinished = target.with_extension("part");
     let mut out = File::create(&unfinished)?;
