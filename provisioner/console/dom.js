@@ -8,9 +8,11 @@ export function h(tag, props, ...children) {
     else if (key === "style") for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
     else node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.flat(3).filter((c) => c !== null && c !== undefined && c !== false));
+  node.append(...shown(children));
   return node;
 }
+
+const shown = (children) => children.flat(4).filter((c) => c !== null && c !== undefined && c !== false && c !== "");
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -28,6 +30,27 @@ export function icon(path) {
 /** Replaces what `parent` holds, keeping the focus when the same control is drawn again. */
 export function fill(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.id : "";
-  parent.replaceChildren(...children.flat(3).filter(Boolean));
+  parent.replaceChildren(...shown(children));
   if (focused) document.getElementById(focused)?.focus();
+}
+
+export const muted = (...text) => h("span", { class: "muted" }, text);
+export const code = (text) => (text ? h("code", null, text) : null);
+export const link = (href, ...text) => h("a", { href }, text);
+export const button = (label, onclick, props = {}) => h("button", { type: "button", onclick, ...props }, label);
+
+/** A table that becomes cards on narrow screens: `head` names the columns, each row is a list of cells. */
+export function table(head, rows, { caption } = {}) {
+  const cell = (content, at) => (at === 0
+    ? h("th", { scope: "row" }, content)
+    : h("td", { "data-label": head[at] }, h("div", null, content ?? muted("–"))));
+  return h("table", { class: "cards" },
+    caption ? h("caption", { class: "sr" }, caption) : null,
+    h("thead", null, h("tr", null, head.map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", null, rows.map((row) => h("tr", { class: row.tone ? `tone-${row.tone}` : null }, (row.cells ?? row).map(cell)))));
+}
+
+/** What a page says that has nothing to show yet. */
+export function empty(title, text, ...more) {
+  return h("section", { class: "empty" }, h("h2", null, title), h("p", null, text), more);
 }

@@ -1,19 +1,33 @@
 // What was registered and what the host says it is made of.
 
-import { h } from "./dom.js";
+import { labels } from "./applies.js";
+import { h, link } from "./dom.js";
+import { fullName, page } from "./names.js";
 import { bytes, memory, since } from "./words.js";
 
 export function facts(host) {
-  const { spec, inventory } = host;
+  const { spec, status, metadata } = host;
+  const { inventory } = status;
   return [
     group("Registered", [
-      ["Name", spec.name], ["Serial", spec.serial], ["UUID", mono(spec.uuid)], ["Addresses", list(spec.macs, mono)],
-      ["EK", mono(short(spec.ek))], ["Image", spec.image ?? "the site's default"], ["Disk", selector(spec.disk)],
-      ["Since", since(host.created)], ["Id", mono(host.id)],
+      ["Name", fullName(host)], ["Site", spec.site ? link(page("Site", `${spec.site}.${metadata.namespace}`), spec.site) : null], ["Labels", labels(metadata.labels)],
+      ["Serial", spec.serial], ["UUID", mono(spec.uuid)], ["Addresses", list(spec.macs, mono)],
+      ["EK", mono(short(spec.ek))], ["Image", spec.image ?? "by policy"], ["Disk", selector(spec.disk ?? {})],
+      ["Since", since(Date.parse(metadata.creationTimestamp))], ["Id", mono(metadata.uid)],
     ]),
-    group("Proven", [["TPM key (EK)", host.ek ? mono(short(host.ek)) : null], ["Disk holds", holds(host.installed)]]),
+    group("Proven", [["TPM key (EK)", status.tpm?.ek ? mono(short(status.tpm.ek)) : null], ["TPM class", status.tpm?.class], ["Disk holds", holds(status.installed)]]),
+    conditions(status.conditions),
     ...(inventory ? parts(inventory) : [h("p", { class: "muted" }, "What it is made of shows after its first boot of the installer.")]),
   ];
+}
+
+function conditions(all) {
+  if (!all?.length) return null;
+  const mark = { True: ["good", "yes"], False: ["idle", "no"], Unknown: ["warn", "unknown"] };
+  return group("Conditions", all.map((one) => {
+    const [tone, word] = mark[one.status] ?? mark.Unknown;
+    return [one.type, [h("span", { class: `badge ${tone}` }, word), " ", one.message, one.lastTransitionTime ? [", ", since(Date.parse(one.lastTransitionTime))] : null]];
+  }));
 }
 
 function parts(inv) {
@@ -52,8 +66,8 @@ function version(n) {
 
 function selector(disk) {
   const rules = [
-    disk.serial && `serial ${disk.serial}`, disk.min_size && `at least ${bytes(disk.min_size)}`,
-    disk.max_size && `at most ${bytes(disk.max_size)}`, disk.transports?.length && disk.transports.join(" or "),
+    disk.serial && `serial ${disk.serial}`, disk.minSize && `at least ${bytes(disk.minSize)}`,
+    disk.maxSize && `at most ${bytes(disk.maxSize)}`, disk.transports?.length && disk.transports.join(" or "),
   ].filter(Boolean);
   return rules.length ? rules.join(", ") : "any but USB and removable ones";
 }

@@ -5,10 +5,8 @@ import { badge, clock, day, duration, LEVELS } from "./words.js";
 
 const SHOWN = 400;
 
-export function entries(all) {
-  if (all.length === 0) {
-    return [h("h2", null, "Timeline"), h("p", { class: "muted" }, "Nothing happened yet. Switch the machine on and let it boot from the network.")];
-  }
+export function entries(all, none = "Nothing happened yet. Switch the machine on and let it boot from the network.") {
+  if (all.length === 0) return [h("h2", null, "Timeline"), h("p", { class: "muted" }, none)];
   const items = [];
   let today = "";
   const from = Math.max(0, all.length - SHOWN);
@@ -18,7 +16,7 @@ export function entries(all) {
     today = date;
     items.push(item(all[i], all[i - 1]));
   }
-  const hidden = from > 0 ? h("p", { class: "muted" }, `${from} older steps: cairn host timeline NAME`) : null;
+  const hidden = from > 0 ? h("p", { class: "muted" }, `${from} older steps: cairn timeline NAME`) : null;
   return [h("h2", null, "Timeline"), h("ol", { class: "entries" }, items), hidden].filter(Boolean);
 }
 

@@ -12,6 +12,9 @@ export const STATES = {
   "running": { tone: "good", path: "M3.5 8.5l3 3 6-7", hint: "proved itself and reports" },
   "silent": { tone: "warn", path: "M2.5 6a8 8 0 0 1 8-2M5 9a5 5 0 0 1 3-1M8 12v.1M3 3l10 10", hint: "stopped reporting" },
   "quarantined": { tone: "bad", path: "M4 7.5h8v6H4zM5.5 7.5v-2a2.5 2.5 0 0 1 5 0v2", hint: "showed evidence that did not hold" },
+  "retiring": { tone: "warn", path: "M3 4.5h10M5 4.5v9h6v-9M6.5 2.5h3", hint: "wipes its disk at its next network boot" },
+  "wiping": { tone: "warn", path: "M3 4.5h10M5 4.5v9h6v-9M6.5 2.5h3", hint: "wipes its disk" },
+  "retired": { tone: "idle", path: "M3 4.5h10v3H3zM4 7.5v6h8v-6M6.5 9.5h3", hint: "proved that its disk is wiped" },
   "failed": { tone: "bad", path: "M4 4l8 8M12 4l-8 8", hint: "cannot go on by itself" },
 };
 

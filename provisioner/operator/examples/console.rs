@@ -1,32 +1,232 @@
-//! Shows the console with made-up hosts, for work on its looks: `cargo run -p cairn-operator --example console`.
-//! It prints where it is and the token; nothing outlives it.
+//! Shows the console over a made-up estate, for work on its looks: `cargo run -p cairn-operator --example console`.
+//! It prints where it is and how to log in; nothing outlives it. `-- empty` makes nothing, `-- 1000` that many hosts more,
+//! `-- 127.0.0.1:9443` serves there.
+//!
+//! Places, people, policies and hosts are made through the API; what only machines can do (states, inventories, timelines) is
+//! put into the store.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
+
+use std::sync::Arc;
 
 use cairn_contract::{
     Digest, HostId, InstallId, Inventory, Smbios, Timestamp,
     inventory::{DiskInfo, NicInfo, TpmInfo, Transport},
     report::FailureKind,
 };
-use cairn_domain::{Host, HostSpec, Level, Note, State, Why, host::Installed};
+use cairn_domain::{Level, Note, State, Why, host::Installed};
 use cairn_store::{Change, Clock as _, Line, Store, SystemClock, Whose};
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{body::Bytes, client::conn::http1::SendRequest};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore, crypto,
+        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    },
+};
+
+/// Of all users here.
+const PASSWORD: &str = "correct horse battery";
+/// What a machine or a person may send to do harm: the console shows it as it is.
+const HOSTILE: &str = "<img src=x onerror=alert(1)><script>alert(2)</script>\u{202e}gnp.exe & \"quotes\"";
 
 #[tokio::main]
 async fn main() {
-    let (site, _ca) = support::tls_site("127.0.0.1:8443".parse().expect("an address")).await;
-    if std::env::args().nth(1).as_deref() != Some("empty") {
-        fill(&site.store).await;
+    let wishes: Vec<String> = std::env::args().skip(1).collect();
+    let addr = wishes.iter().find_map(|wish| wish.parse().ok());
+    let addr = addr.unwrap_or_else(|| std::net::SocketAddr::from(([127, 0, 0, 1], 8443)));
+    let (site, ca) = support::tls_site(addr).await;
+    let mut api = Api::connect(&ca, site.addr).await;
+    if !wishes.iter().any(|wish| wish == "empty") {
+        people(&mut api).await;
+        places(&mut api).await;
+        policies(&mut api).await;
+        hosts(&mut api, &site.store).await;
+        many(&mut api, wishes.iter().find_map(|n| n.parse().ok()).unwrap_or(0)).await;
+        notes(&site.store).await;
     }
-    eprintln!("https://{}/   token: {}", site.addr, support::TOKEN);
+    eprintln!(
+        "https://{}/   token: {}   users: alice (admin), bob, nora (no role); password: {PASSWORD}",
+        site.addr,
+        support::TOKEN
+    );
     tokio::signal::ctrl_c().await.expect("signals work");
 }
 
-async fn fill(store: &Store) {
+/// A client of the API, with the token.
+struct Api {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+    _connection: tokio::task::JoinSet<()>,
+}
+
+impl Api {
+    async fn connect(ca: &str, addr: std::net::SocketAddr) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).expect("a certificate")).expect("a CA");
+        let provider = Arc::new(crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("versions").with_root_certificates(roots).with_no_client_auth();
+        let stream = tokio::net::TcpStream::connect(addr).await.expect("it listens");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("TLS");
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move { drop(connection.await) });
+        Self { sender, host: addr.to_string(), _connection: tasks }
+    }
+
+    async fn post(&mut self, path: &str, body: Value) -> Value {
+        let request = Request::post(format!("/api/v1{path}"))
+            .header("host", &self.host)
+            .header("authorization", format!("Bearer {}", support::TOKEN))
+            .header("content-type", "application/json")
+            .body(Full::from(body.to_string()))
+            .expect("a request");
+        self.sender.ready().await.expect("the connection stands");
+        let response = self.sender.send_request(request).await.expect("an answer");
+        let status = response.status();
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        assert!(status.is_success(), "{path}: {}", String::from_utf8_lossy(&bytes));
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// All of these, as `cairn apply` does.
+    async fn apply(&mut self, items: Vec<Value>) -> Vec<Value> {
+        let mut answer = self.post("/apply", json!({ "items": items })).await;
+        let items = answer["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        for item in &items {
+            assert!(item.get("problem").is_none(), "{item}");
+        }
+        items
+    }
+}
+
+fn manifest(kind: &str, (namespace, name): (&str, &str), labels: Value, spec: Value) -> Value {
+    let metadata = json!({ "name": name, "namespace": namespace, "labels": labels });
+    json!({ "apiVersion": "cairn/v1", "kind": kind, "metadata": metadata, "spec": spec })
+}
+
+async fn people(api: &mut Api) {
+    let user =
+        |name: &str, full: &str| manifest("User", ("", name), json!({}), json!({ "displayName": full }));
+    let users =
+        vec![user("alice", "Alice Example"), user("bob", "Bob, who runs Berlin"), user("nora", HOSTILE)];
+    api.apply(users).await;
+    for name in ["alice", "bob", "nora"] {
+        api.post(&format!("/users/{name}/password"), json!({ "new": PASSWORD })).await;
+    }
+    let binding = |name: &str, role: &str| {
+        let subjects = json!([{ "kind": "User", "name": name }]);
+        manifest(
+            "RoleBinding",
+            ("", &format!("{name}-{role}")),
+            json!({}),
+            json!({ "role": role, "subjects": subjects }),
+        )
+    };
+    api.apply(vec![binding("alice", "admin")]).await;
+}
+
+async fn places(api: &mut Api) {
+    let retail = "retail.acme";
+    let node = |kind: &str, place: (&str, &str), spec: Value| manifest(kind, place, json!({}), spec);
+    let mut all = vec![
+        manifest(
+            "Organisation",
+            ("", "acme"),
+            json!({ "tenant": "acme" }),
+            json!({ "displayName": "ACME Stores", "settings": { "ntp": "10.0.0.1" } }),
+        ),
+        node(
+            "Organisation",
+            ("", "a-tenant-with-a-name-as-long-as-a-name-can-be-that-is-63-letter"),
+            json!({ "displayName": HOSTILE }),
+        ),
+        node("Project", ("acme", "retail"), json!({ "displayName": "Retail" })),
+        node("Project", ("acme", "factories"), json!({})),
+        manifest(
+            "Region",
+            (retail, "europe"),
+            json!({ "zone": "eu" }),
+            json!({ "displayName": "Europe", "settings": { "ntp": "10.9.0.1" } }),
+        ),
+        node("Region", (retail, "berlin"), json!({ "parent": "europe" })),
+        node("Region", (retail, "nordics"), json!({ "parent": "europe", "displayName": "Nordics" })),
+        manifest(
+            "Site",
+            (retail, "store-1"),
+            json!({ "env": "prod" }),
+            json!({ "region": "berlin", "timezone": "Europe/Berlin", "displayName": "Alexanderplatz" }),
+        ),
+        node("Site", (retail, "store-2"), json!({ "region": "berlin", "timezone": "Europe/Berlin" })),
+        node("Site", (retail, "store-3"), json!({ "region": "nordics", "timezone": "Europe/Oslo" })),
+        node("Site", (retail, "warehouse"), json!({})),
+    ];
+    all.extend((1..=150).map(|i| node("Site", ("factories.acme", &format!("line-{i:03}")), json!({}))));
+    api.apply(all).await;
+    let at = json!({ "kind": "Region", "name": "berlin" });
+    let spec = json!({ "role": "site-operator", "subjects": [{ "kind": "User", "name": "bob" }], "at": at });
+    api.apply(vec![
+        node("RoleBinding", (retail, "bob-berlin"), spec),
+        node("Role", ("acme", "stocktaker"), json!({ "description": "counts hosts", "rules": [{ "verbs": ["get"], "kinds": ["Host", "Site"] }] })),
+        node("Token", (retail, "ci"), json!({ "role": "viewer", "description": "reads hosts for the dashboard", "expires": "2027-06-01T00:00:00Z" })),
+    ])
+    .await;
+}
+
+async fn policies(api: &mut Api) {
+    let policy = |place: (&str, &str), spec: Value| manifest("Policy", place, json!({}), spec);
+    api.apply(vec![
+        policy(("acme", "proof"), json!({ "enforced": true, "attestation": { "mode": "enforce" } })),
+        policy(
+            ("retail.acme", "baseline"),
+            json!({ "update": { "onlyInWindow": true }, "maintenance": { "windows": [{ "start": "0 2 * * *", "minutes": 120 }] } }),
+        ),
+        policy(
+            ("retail.acme", "patient"),
+            json!({ "selector": { "matchLabels": { "env": "prod" } }, "priority": 5, "boot": { "patienceSeconds": 900 }, "telemetry": { "silentAfterSeconds": 120 } }),
+        ),
+        policy(("retail.acme", "berlin"), json!({ "target": { "kind": "Region", "name": "berlin" }, "image": { "name": "debian" } })),
+        manifest("ClaimRule", ("retail.acme", "lenovo"), json!({}), json!({ "match": { "manufacturer": "Lenovo*" }, "site": "warehouse" })),
+        manifest("FirmwareProfile", ("", "slow"), json!({}), json!({ "match": { "product": "ThinkEdge*" }, "quirks": { "slowStartSeconds": 300 } })),
+    ])
+    .await;
+}
+
+async fn hosts(api: &mut Api, store: &Store) {
     let now = SystemClock.now();
+    for (i, state) in (0_u8..).zip(states(now)) {
+        let name = match state {
+            State::Pending => format!("sn-{i:05}-9f31c2aa"),
+            State::Silent { .. } => {
+                "a-host-whose-name-is-as-long-as-names-can-be-that-is-63-letters".to_owned()
+            }
+            _ => format!("edge-{i:02}"),
+        };
+        let labels = if i.is_multiple_of(2) { json!({ "tier": "web" }) } else { json!({}) };
+        let mut spec =
+            json!({ "serial": format!("CZ20250{i:03}"), "site": if i < 7 { "store-1" } else { "store-2" } });
+        if i.is_multiple_of(3) {
+            spec["image"] = json!("debian");
+        }
+        let made = api.apply(vec![manifest("Host", ("retail.acme", &name), labels, spec)]).await;
+        let id = made[0]["object"]["metadata"]["uid"].as_str().and_then(|uid| uid.parse().ok()).map(HostId);
+        live(store, id.expect("a uid"), (i, state)).await;
+    }
+}
+
+/// One of each.
+fn states(now: Timestamp) -> Vec<State> {
     let until = now.after_seconds(600);
     let install = InstallId(uuid::Uuid::new_v4());
-    let states = [
+    vec![
         State::Running { until },
         State::Installing { attempt: 2, install, until },
         State::Attesting { attempt: 0, until },
@@ -38,20 +238,50 @@ async fn fill(store: &Store) {
         State::Silent { since: now },
         State::Running { until },
         State::Booting { attempt: 0, until },
-    ];
-    for (i, state) in (0_u8..).zip(states) {
-        let at = Timestamp(now.0 - 60_000 * i64::from(i) * (i64::from(i) + 1));
-        let change = Change::insert(host(i, state, at), at);
-        let id = change.host.id;
-        store.commit(Change { lines: story(id, now), ..change }).await.expect("it commits");
+    ]
+}
+
+/// What the machine would have done.
+async fn live(store: &Store, id: HostId, (i, state): (u8, State)) {
+    let now = SystemClock.now();
+    let mut host = store.host(id).await.expect("the store reads").expect("it was made");
+    let proven = !matches!(state, State::Registered | State::Booting { .. });
+    let installed = matches!(state, State::Running { .. } | State::Silent { .. });
+    host.state = state;
+    host.ek = proven.then(|| Digest::of(&[i]));
+    host.inventory = proven.then(|| inventory(i));
+    let install = InstallId(uuid::Uuid::new_v4());
+    host.installed = installed.then(|| Installed { install, image: "debian".into(), version: 7 });
+    host.changed = Timestamp(now.0 - 60_000 * i64::from(i) * (i64::from(i) + 1));
+    let at = host.changed;
+    store.commit(Change { lines: story(id, now), ..Change::update(host, at) }).await.expect("it commits");
+}
+
+async fn many(api: &mut Api, hosts: u32) {
+    let host = |i: u32| {
+        let spec = json!({ "serial": format!("BULK{i:06}"), "site": format!("line-{:03}", i % 150 + 1) });
+        manifest(
+            "Host",
+            ("factories.acme", &format!("plc-{i:05}")),
+            json!({ "line": (i % 150).to_string() }),
+            spec,
+        )
+    };
+    let all: Vec<Value> = (0..hosts).map(host).collect();
+    for part in all.chunks(500) {
+        api.apply(part.to_vec()).await;
     }
+}
+
+async fn notes(store: &Store) {
+    let now = SystemClock.now();
     let note = |text: &str| Note::new(Level::Info, "dhcp.offer", text);
     for (mac, text) in [
         (
             "52:54:00:aa:00:01",
             "asked for a boot file (UEFI x64, HTTP); offered 10.77.0.120 and the installer",
         ),
-        ("52:54:00:aa:00:02", "asked for an address without network boot; offered 10.77.0.121"),
+        ("52:54:00:aa:00:02", HOSTILE),
     ] {
         let mac = mac.parse().expect("an address");
         store.note(Whose::Machine(mac), now, note(text)).await.expect("it is written");
@@ -62,34 +292,6 @@ async fn fill(store: &Store) {
         "another DHCP server answers on eth1: 10.77.0.254. To do: switch it off on this segment",
     );
     store.note(Whose::Site, now, rival).await.expect("it is written");
-}
-
-fn host(i: u8, state: State, at: Timestamp) -> Host {
-    let proven = !matches!(state, State::Registered | State::Booting { .. });
-    let installed = matches!(state, State::Running { .. } | State::Silent { .. });
-    let name =
-        if matches!(state, State::Pending) { format!("sn-{i:05}-9f31c2aa") } else { format!("edge-{i:02}") };
-    Host {
-        id: HostId(uuid::Uuid::new_v4()),
-        spec: HostSpec {
-            name,
-            serial: Some(format!("CZ20250{i:03}")),
-            image: i.is_multiple_of(3).then(|| "debian".to_owned()),
-            ..HostSpec::default()
-        },
-        state,
-        ek: proven.then(|| Digest::of(&[i])),
-        inventory: proven.then(|| inventory(i)),
-        installed: installed.then(|| Installed {
-            install: InstallId(uuid::Uuid::new_v4()),
-            image: "debian".into(),
-            version: 7,
-        }),
-        created: Timestamp(at.0 - 86_400_000),
-        changed: at,
-        version: 0,
-        meta: cairn_domain::host::HostMeta::default(),
-    }
 }
 
 fn inventory(i: u8) -> Inventory {
@@ -178,6 +380,6 @@ fn story(id: HostId, now: Timestamp) -> Vec<Line> {
             "its system proved itself and has a certificate until tomorrow",
             Some("running"),
         ),
-        line(2_000, Bad, "agent.disk", "says: SMART of nvme0n1 is failing <script>alert(1)</script>", None),
+        line(2_000, Bad, "agent.disk", HOSTILE, None),
     ]
 }

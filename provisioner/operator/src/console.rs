@@ -25,7 +25,7 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     }
     match path.strip_prefix("/assets/") {
         Some(name) => file(name, &headers),
-        None if path == "/" || path.starts_with("/hosts/") => file("index.html", &headers),
+        None if is_page(path) => file("index.html", &headers),
         None => (StatusCode::NOT_FOUND, "There is no such page. The console is at /\n").into_response(),
     }
 }
@@ -38,6 +38,14 @@ fn nearest_path(path: &str) -> String {
         Some(near) => format!("Did you mean /api/v1/{near}? All paths: /api/v1/openapi.json"),
         None => "All paths: /api/v1/openapi.json".to_owned(),
     }
+}
+
+/// First parts of the paths of the console's views: as in `app.js`.
+const PAGES: [&str; 12] =
+    ["", "at", "hosts", "edit", "new", "make", "machines", "policies", "images", "access", "audit", "status"];
+
+fn is_page(path: &str) -> bool {
+    path.split('/').nth(1).is_some_and(|first| PAGES.contains(&first))
 }
 
 fn file(name: &str, headers: &HeaderMap) -> Response {
@@ -92,6 +100,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A view whose path the server does not know is lost when its page is loaded again.
+    #[test]
+    fn every_view_is_served() {
+        let text = String::from_utf8(Files::get("app.js").unwrap().data.into_owned()).unwrap();
+        let first = |line: &str| Some(line.trim().strip_prefix(r"[/^\/")?.split(['\\', '$', '(']).next()?.to_owned());
+        let views: std::collections::BTreeSet<String> = text.lines().filter_map(first).collect();
+        assert_eq!(views, PAGES.map(str::to_owned).into());
     }
 
     /// What a machine says must never be read as HTML.
