@@ -17,7 +17,7 @@ use cairn_domain::{
         RoleBindingSpec, Spec, Subject, SubjectKind, Uid, UserSpec,
     },
 };
-use cairn_identity::{OneTimeCode, Password, Phc, Secret};
+use cairn_identity::{OneTimeCode, Password, Phc, RedeemError, Secret};
 use cairn_store::{Answer, Batch, BatchError, CredentialWrite, ReadError, ResourceWrite, Store, Trail};
 use serde_json::json;
 use uuid::Uuid;
@@ -47,7 +47,12 @@ pub(super) async fn log_in(app: &App, peer: Peer, login: &Login, code: &Secret) 
         return Err(wrong(app, peer, "there is no one-time code to be used").await);
     };
     if let Err(error) = redeemed {
-        return Err(wrong(app, peer, &error.to_string()).await);
+        let why = match error {
+            RedeemError::Wrong => "the one-time code is wrong",
+            RedeemError::Expired => "the one-time code has expired",
+            RedeemError::Used => "the one-time code was used already",
+        };
+        return Err(wrong(app, peer, why).await);
     }
     let password = Password::new(login.password.clone()).map_err(|e| invalid(e.to_string(), "password"))?;
     let phc = app.auth.passwords.hash(&password).await.map_err(|e| hash_failed(&e))?;
