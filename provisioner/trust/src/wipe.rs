@@ -189,12 +189,13 @@ impl Attestation {
 
 fn describe(report: &WipeReport) -> String {
     let disk = &report.disk;
+    let said = |text: &str| if text.is_empty() { "-".to_owned() } else { plain(text, 80) };
     let seconds = report.finished.0.saturating_sub(report.started.0).max(0) / 1000;
     format!(
         "its TPM signed that {} ({}, serial {}) is wiped: {} bytes, {}, in {seconds} s; {} places were read back as zero",
         plain(&disk.name, 40),
-        plain(&disk.model, 80),
-        plain(&disk.serial, 80),
+        said(&disk.model),
+        said(&disk.serial),
         report.bytes,
         report.method(),
         report.samples

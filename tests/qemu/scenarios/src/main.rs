@@ -8,6 +8,7 @@ mod bios_ipxe;
 mod built;
 mod corrupt_chunk;
 mod debian_on_nvme;
+mod decommission_with_proof;
 mod demo;
 mod firmware_knocks;
 mod install_then_disk_boot;

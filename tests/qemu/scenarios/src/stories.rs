@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use crate::story::Story;
 use crate::{
-    bios_ipxe, corrupt_chunk, debian_on_nvme, firmware_knocks, install_then_disk_boot, other_tpm,
-    power_cut_mid_write, provisioner_killed_mid_install, replayed_quote, rig_breaks_things,
-    secure_boot_accepts_and_refuses, server_gone_mid_stream, tampered_installer, uefi_http, uefi_https,
-    uefi_pxe, unknown_host_waits, untrusted_tpms, wrong_disks,
+    bios_ipxe, corrupt_chunk, debian_on_nvme, decommission_with_proof, firmware_knocks,
+    install_then_disk_boot, other_tpm, power_cut_mid_write, provisioner_killed_mid_install, replayed_quote,
+    rig_breaks_things, secure_boot_accepts_and_refuses, server_gone_mid_stream, tampered_installer,
+    uefi_http, uefi_https, uefi_pxe, unknown_host_waits, untrusted_tpms, wrong_disks,
 };
 
 /// One story.
@@ -30,6 +30,12 @@ pub(crate) const STORIES: &[Entry] = &[
         promise: "the metal installer writes the Debian image to an NVMe disk, and its agent reports",
         guests: 1,
         tell: debian_on_nvme::tell,
+    },
+    Entry {
+        name: "decommission_with_proof",
+        promise: "a running host is wiped, a power cut included; its TPM signs for it, and its machine is nobody's",
+        guests: 1,
+        tell: decommission_with_proof::tell,
     },
     Entry {
         name: "provisioner_killed_mid_install",
