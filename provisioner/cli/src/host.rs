@@ -101,7 +101,7 @@ async fn list(cx: &mut Context, state: Option<String>) -> Result<(), Failure> {
 async fn show(cx: &mut Context, target: &Target) -> Result<(), Failure> {
     let session = cx.session()?;
     let host = target.get(&session.client, session.namespace()).await?;
-    if cx.value(&host)? { Ok(()) } else { describe::host(cx, &session, target, &host).await }
+    if cx.value(&host)? { Ok(()) } else { describe::host(cx, &session, &host).await }
 }
 
 async fn remove(cx: &mut Context, target: &Target) -> Result<(), Failure> {

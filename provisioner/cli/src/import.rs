@@ -48,7 +48,7 @@ pub(crate) async fn hosts(cx: &mut Context, request: Request<'_>) -> Result<(), 
         if !rows.is_empty() {
             cx.line(&table::grid(&words, &["LINE", "HOST", "ACTION", "REMARKS"], &rows))?;
         }
-        cx.line(&format!("{}{}", summary(&answer, lines, wrong), request.run.suffix()))?;
+        cx.line(&format!("{}{}", summary(&answer, lines), request.run.suffix()))?;
     }
     match wrong {
         0 => Ok(()),
@@ -72,30 +72,19 @@ fn row(line: &Value) -> Vec<crate::show::columns::Cell> {
 /// Sentences of a line.
 fn said(line: &Value, member: &str) -> Vec<String> {
     let each = line.get(member).and_then(Value::as_array).into_iter().flatten();
-    let word = |v: &Value| match (v.as_str(), text(v, "/detail"), text(v, "/message")) {
-        (Some(text), _, _) => text.to_owned(),
-        (None, "", "") => v.to_string(),
-        (None, "", message) => message.to_owned(),
-        (None, detail, _) => detail.to_owned(),
-    };
-    each.map(word).collect()
+    each.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn summary(answer: &Value, lines: &[Value], wrong: usize) -> String {
-    let mut counts = std::collections::BTreeMap::new();
-    match answer.get("summary") {
-        Some(Value::String(text)) => return cairn_domain::fact::plain(text, 600),
-        Some(Value::Object(map)) => {
-            counts.extend(map.iter().filter_map(|(k, v)| Some((k.clone(), v.as_u64()?))))
-        }
-        _ => lines.iter().for_each(|l| *counts.entry(text(l, "/action").to_owned()).or_insert(0) += 1),
-    }
-    let parts: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {word}")).collect();
-    let all = lines.len();
-    if parts.is_empty() {
-        format!("{all} lines, {wrong} wrong")
-    } else {
-        format!("{all} lines: {}", parts.join(", "))
+fn summary(answer: &Value, lines: &[Value]) -> String {
+    let count =
+        |word: &str| answer.pointer(&format!("/summary/{word}")).and_then(Value::as_u64).unwrap_or_default();
+    let words = ["created", "configured", "unchanged", "failed"];
+    let parts = words.into_iter().filter(|w| count(w) > 0).map(|w| format!("{} {w}", count(w)));
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    match lines.len() {
+        0 => "There is no host in this file.".to_owned(),
+        1 => format!("1 line: {parts}"),
+        n => format!("{n} lines: {parts}"),
     }
 }
 
@@ -135,14 +124,11 @@ mod tests {
 
     #[test]
     fn a_line_tells_what_is_wrong_with_it() {
-        let line = json!({"line": 3, "name": "a", "action": "failed", "errors": ["no such site", {"detail": "twice"}], "warnings": []});
+        let line = json!({"line": 3, "name": "a", "action": "failed", "errors": ["no such site", "twice"], "warnings": []});
         let cells: Vec<String> = row(&line).into_iter().map(|c| c.text).collect();
         assert_eq!(cells, ["3", "a", "failed", "no such site; twice"]);
         let lines = [line.clone(), line];
-        assert_eq!(summary(&json!({}), &lines, 2), "2 lines: 2 failed");
-        assert_eq!(
-            summary(&json!({"summary": {"created": 4, "failed": 2}}), &lines, 2),
-            "2 lines: 4 created, 2 failed"
-        );
+        let answer = json!({"summary": {"created": 1, "configured": 0, "unchanged": 0, "failed": 1}});
+        assert_eq!(summary(&answer, &lines), "2 lines: 1 created, 1 failed");
     }
 }

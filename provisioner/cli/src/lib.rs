@@ -15,6 +15,7 @@
 mod access;
 pub mod args;
 mod audit;
+mod backup;
 mod client;
 mod client_file;
 mod clock;
@@ -44,7 +45,8 @@ mod timeline;
 mod verbs;
 mod yaml;
 
-pub use args::{Cli, Command, DataDir, Globals, HostCommand, ImageCommand, InstallerCommand, MachineCommand};
+pub use args::{Backup as BackupArgs, BackupCommand, Cli, Command, DataDir, Globals, HostCommand, ImageCommand, InstallerCommand, MachineCommand};
+pub use backup::text as backup_text;
 pub use client::CallError;
 pub use client_file::{ClientFile, ClientFileError};
 pub use context::Context;

@@ -7,7 +7,7 @@ use cairn_domain::fact::plain;
 use crate::{
     Command, Context, ImageCommand, InstallerCommand, MachineCommand, access,
     args::{Import, Timeline},
-    audit, complete,
+    audit, backup, complete,
     exit::Failure,
     host, images, import, login,
     orders::{self, Order},
@@ -109,6 +109,7 @@ async fn identity(command: Command, cx: &mut Context) -> Result<(), Failure> {
         Command::Installer(InstallerCommand::Retire { name, version }) => {
             images::retire(cx, &name, &version).await
         }
+        Command::Backup(args) => backup::run(cx, args).await,
         Command::Status => site::status(cx).await,
         Command::Console { token } => {
             site::console(cx, if token { site::Wanted::Token } else { site::Wanted::Way })

@@ -107,18 +107,19 @@ pub(crate) fn with_query(path: &str, parameters: &[(&str, Option<&str>)]) -> Str
 }
 
 impl Target {
-    /// Reads it. In a namespace, a bare name means what is there or, failing that, the only one of that name below it.
+    /// Reads it. In a namespace, a bare name means what is there or, failing that, the only one of that name below it; of
+    /// kinds that live at any level, also the only one above it.
     pub(crate) async fn get(&self, client: &Client, namespace: Option<&str>) -> Result<Value, Failure> {
-        let (bare, inside) =
-            (path(self.kind, &self.name), namespace.filter(|n| !n.is_empty() && self.is_bare()));
-        let Some(namespace) = inside else { return Ok(client.get(&bare).await?) };
+        let bare = path(self.kind, &self.name);
+        let Some(namespace) = self.home(namespace) else { return Ok(client.get(&bare).await?) };
         let full = path(self.kind, &format!("{}.{namespace}", self.name));
         let first = match client.get(&full).await {
-            Err(CallError::Refused(problem)) if problem.status == 404 => problem,
+            Err(CallError::Refused(problem)) if problem.status == 404 && self.roams(namespace) => problem,
             other => return Ok(other?),
         };
+        let above = |found: &Value| self.kind.level() == Level::Any && is_within(namespace, text(found, IN));
         match client.get::<Value>(&bare).await {
-            Ok(found) if is_within(text(&found, "/metadata/namespace"), namespace) => Ok(found),
+            Ok(found) if is_within(text(&found, IN), namespace) || above(&found) => Ok(found),
             Err(CallError::Refused(problem)) if problem.status != 404 => {
                 Err(CallError::Refused(problem).into())
             }
@@ -128,14 +129,29 @@ impl Target {
 
     /// What names it in a path of the API, whatever namespace is current.
     pub(crate) async fn key(&self, client: &Client, namespace: Option<&str>) -> Result<String, Failure> {
-        if namespace.is_none_or(str::is_empty) || !self.is_bare() {
-            return Ok(self.name.clone());
+        match self.home(namespace) {
+            None => Ok(self.name.clone()),
+            Some(home) if !self.roams(home) => Ok(format!("{}.{home}", self.name)),
+            Some(_) => Ok(full_name(&self.get(client, namespace).await?)),
         }
-        let object = self.get(client, namespace).await?;
-        Ok(match text(&object, "/metadata/uid") {
-            "" => full_name(&object),
-            uid => uid.to_owned(),
-        })
+    }
+
+    /// The namespace that its bare name is of; `None` when the name says all.
+    fn home<'a>(&self, namespace: Option<&'a str>) -> Option<&'a str> {
+        let namespace = namespace.filter(|n| !n.is_empty() && self.is_bare())?;
+        match self.kind.level() {
+            Level::Organisation => namespace.rsplit('.').next(),
+            Level::Appliance | Level::Project | Level::Any => Some(namespace),
+        }
+    }
+
+    /// Whether it may also lie elsewhere than right in that namespace.
+    fn roams(&self, namespace: &str) -> bool {
+        match self.kind.level() {
+            Level::Appliance | Level::Organisation => false,
+            Level::Project => !namespace.contains('.'),
+            Level::Any => true,
+        }
     }
 
     /// Whether a namespace is to be added.
@@ -146,9 +162,14 @@ impl Target {
     }
 }
 
+/// Where a resource says that it lives.
+const IN: &str = "/metadata/namespace";
+
 /// Whether `namespace` is `outer` or lies in it.
 fn is_within(namespace: &str, outer: &str) -> bool {
-    namespace == outer || namespace.strip_suffix(outer).is_some_and(|rest| rest.ends_with('.'))
+    outer.is_empty()
+        || namespace == outer
+        || namespace.strip_suffix(outer).is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// Text at a JSON pointer, or "".
@@ -213,8 +234,23 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_name_is_of_the_namespace_where_its_kind_lives() {
+        let of = |kind, name: &str| Target { kind, name: name.into() };
+        let home = |kind, name: &str| of(kind, name).home(Some("retail.acme")).map(str::to_owned);
+        assert_eq!(home(Kind::Host, "a"), Some("retail.acme".to_owned()));
+        assert_eq!(home(Kind::Project, "retail"), Some("acme".to_owned()));
+        assert_eq!(
+            (home(Kind::User, "a"), home(Kind::Host, "a.b.c"), of(Kind::Host, "a").home(Some(""))),
+            (None, None, None)
+        );
+        assert!(of(Kind::Host, "a").roams("acme") && !of(Kind::Host, "a").roams("retail.acme"));
+        assert!(of(Kind::Policy, "a").roams("retail.acme"));
+    }
+
+    #[test]
     fn a_namespace_holds_what_is_below_it() {
         assert!(is_within("retail.acme", "acme") && is_within("acme", "acme"));
+        assert!(is_within("acme", "") && is_within("", ""));
         assert!(!is_within("xacme", "acme") && !is_within("acme", "retail.acme") && !is_within("", "acme"));
     }
 }

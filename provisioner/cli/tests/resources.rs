@@ -59,7 +59,10 @@ async fn a_dry_run_says_which_hosts_it_would_touch() {
     let path = desk.write("policy.yaml", POLICY);
     let out = desk.run(&format!("apply -f {} --dry-run", path.display())).await.good();
     assert!(out.starts_with("policy/strict.retail.acme created (dry run)\n  touches 2 hosts\n"), "{out}");
-    assert!(out.contains("till-1.retail.acme: ") && out.contains("maxAttempts"), "{out}");
+    assert!(
+        out.contains("till-1.retail.acme, till-2.retail.acme\n      policies.boot.maxAttempts: 3 -> 7\n"),
+        "{out}"
+    );
     assert!(desk.run("get policies").await.good().starts_with("No policies here"));
     desk.run(&format!("apply -f {}", path.display())).await.good();
     assert_eq!(desk.run(&format!("diff -f {}", path.display())).await.good(), "Nothing would change.\n");

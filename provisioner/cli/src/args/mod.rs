@@ -1,11 +1,13 @@
 //! The command line, as clap reads it.
 
 mod access;
+mod backup;
 mod globals;
 mod host;
 mod verbs;
 
 pub use access::{AuditCommand, Can, ContextCommand, Login, Passwd, TokenCommand, TokenCreate};
+pub use backup::{Backup, BackupCommand};
 pub use globals::{DataDir, Globals};
 pub use host::{HostCommand, ImageCommand, InstallerCommand, MachineCommand, Register};
 pub use verbs::{
@@ -105,6 +107,8 @@ pub enum Command {
     /// Installers
     #[command(subcommand)]
     Installer(InstallerCommand),
+    /// Back up the whole site with its keys, while it serves
+    Backup(Backup),
     /// The site at a glance
     Status,
     /// Where the console is and how to log in

@@ -108,6 +108,18 @@ impl Client {
         self.quick(Method::POST, path, body.map(|b| ("application/json", b))).await
     }
 
+    /// Sends JSON and reads JSON; waits for the answer as long as it takes.
+    pub(crate) async fn post_patiently<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
+        let body = serde_json::to_vec(body).map_err(CallError::Content)?;
+        let content =
+            Content { kind: "application/json", length: body.len() as u64, body: whole(body.into()) };
+        answer(self.send(Method::POST, path, Some(content)).await?).await
+    }
+
     /// Merges `patch` into something (RFC 7396).
     pub(crate) async fn patch(&self, path: &str, patch: &Value) -> Result<Value, CallError> {
         let body = ("application/merge-patch+json", patch.to_string().into_bytes());

@@ -67,16 +67,9 @@ pub(crate) fn affected(item: &Value) -> Vec<String> {
         n => format!("  touches {n} hosts"),
     }];
     let sample = affected.get("sample").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    for host in sample {
-        let changes = host.get("changes").and_then(Value::as_array).into_iter().flatten();
-        let changes: Vec<String> = changes.map(change).collect();
-        let said = |pointer| Some(target::text(host, pointer)).filter(|t| !t.is_empty());
-        let name = plain(said("/fullName").or_else(|| said("/name")).unwrap_or_default(), 200);
-        out.push(if changes.is_empty() {
-            format!("    {name}")
-        } else {
-            format!("    {name}: {}", changes.join("; "))
-        });
+    for (changes, names) in alike(sample) {
+        out.push(format!("    {}", names.join(", ")));
+        out.extend(changes.iter().map(|change| format!("      {change}")));
     }
     let shown = sample.len() as u64;
     if hosts > shown && shown > 0 {
@@ -85,18 +78,25 @@ pub(crate) fn affected(item: &Value) -> Vec<String> {
     out
 }
 
-fn change(change: &Value) -> String {
-    if let Some(text) = change.as_str() {
-        return plain(text, VALUE);
+/// Hosts that feel the same, together; in the order of the first of each.
+fn alike(sample: &[Value]) -> Vec<(Vec<String>, Vec<String>)> {
+    let mut groups: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for host in sample {
+        let changes = host.get("changes").and_then(Value::as_array).into_iter().flatten();
+        let changes: Vec<String> = changes.map(change).collect();
+        let name = plain(target::text(host, "/name"), 200);
+        match groups.iter_mut().find(|(known, _)| *known == changes) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((changes, vec![name])),
+        }
     }
-    let said = |names: &[&str]| names.iter().find_map(|n| change.get(*n)).cloned().unwrap_or_default();
-    let word = |value: Value| match value {
-        Value::Null => "nothing".to_owned(),
-        Value::String(text) => plain(&text, VALUE),
-        other => plain(&other.to_string(), VALUE),
-    };
-    let path = word(said(&["path", "field", "key"]));
-    format!("{path} {} -> {}", word(said(&["before", "from"])), word(said(&["after", "to"])))
+    groups
+}
+
+/// `policies.boot.network: allow -> deny`
+fn change(change: &Value) -> String {
+    let side = |name: &str| there(change, name).unwrap_or_else(|| "nothing".to_owned());
+    format!("{}: {} -> {}", plain(target::text(change, "/path"), 200), side("before"), side("after"))
 }
 
 #[cfg(test)]
@@ -115,8 +115,10 @@ mod tests {
                 {"path": "spec.site", "before": "north", "after": "south"},
                 {"path": "metadata.labels.role", "before": null, "after": "pos"},
                 {"path": "spec.image", "before": "old"}],
-            "affected": {"hosts": 12, "sample": [{"name": "a", "changes": ["image: old -> new"]},
-                {"name": "b", "changes": [{"path": "boot.network", "before": "allow", "after": "deny"}]}]}});
+            "affected": {"hosts": 12, "sample": [
+                {"name": "a", "changes": [{"path": "policies.boot.network", "before": "allow", "after": "deny"}]},
+                {"name": "b", "changes": [{"path": "labels.x", "after": "1"}]},
+                {"name": "c", "changes": [{"path": "policies.boot.network", "before": "allow", "after": "deny"}]}]}});
         assert_eq!(item(&value, "policy/x", " (dry run)", &words), "policy/x configured (dry run)");
         assert_eq!(
             changes(&value, &words),
@@ -126,9 +128,11 @@ mod tests {
             affected(&value),
             [
                 "  touches 12 hosts",
-                "    a: image: old -> new",
-                "    b: boot.network allow -> deny",
-                "    and 10 more"
+                "    a, c",
+                "      policies.boot.network: allow -> deny",
+                "    b",
+                "      labels.x: nothing -> 1",
+                "    and 9 more"
             ]
         );
         let failed = json!({"action": "failed", "problem": {"detail": "No.", "next": "Ask.", "status": 422}});

@@ -12,7 +12,7 @@ use crate::target::text;
 /// Bytes of one value.
 const VALUE: usize = 600;
 /// Columns that values are given before their source moves to the right.
-const WIDEST: usize = 30;
+const WIDEST: usize = 44;
 
 /// One value with its source, and those that it hides.
 struct Line {
@@ -22,12 +22,15 @@ struct Line {
     hidden: Vec<String>,
 }
 
+/// How an item of a section is read.
+type Read = fn(&Value) -> Line;
+
+const SECTIONS: [(&str, Read); 3] = [("labels", inherited), ("settings", inherited), ("policies", resolved)];
+
 /// The answer of `GET /{plural}/{key}/effective`.
 pub(crate) fn effective(answer: &Value, words: &Words) -> String {
     let mut out = Vec::new();
-    let sections: [(&str, fn(&Value) -> Line); 3] =
-        [("labels", inherited), ("settings", inherited), ("policies", resolved)];
-    for (head, read) in sections {
+    for (head, read) in SECTIONS {
         let Some(items) = answer.get(head).and_then(Value::as_array) else { continue };
         out.push(words.paint(head, Tone::Good));
         if items.is_empty() {
@@ -40,7 +43,7 @@ pub(crate) fn effective(answer: &Value, words: &Words) -> String {
 
 fn section(lines: &[Line], words: &Words, out: &mut Vec<String>) {
     let widest = |part: fn(&Line) -> &String| lines.iter().map(|l| part(l).chars().count()).max();
-    let keys = widest(|l| &l.key).unwrap_or_default().min(2 * WIDEST);
+    let keys = widest(|l| &l.key).unwrap_or_default().min(WIDEST);
     let values = widest(|l| &l.value).unwrap_or_default().min(WIDEST);
     for line in lines {
         let source = words.paint(&format!("from {}", line.source), Tone::Faint);

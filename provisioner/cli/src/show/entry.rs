@@ -37,7 +37,7 @@ impl Printer {
         };
         out += &format!("{}  {}  ", words.clock(entry.at), words.paint(&format!("{gap:>12}"), Tone::Faint));
         if !who.is_empty() {
-            out += &format!("{who:<16} ");
+            out += &format!("{who:<28} ");
         }
         out += &format!("{} {}", words.paint(mark, tone), words.paint(&plain(&entry.note.text, 2000), tone));
         if let Some(state) = &entry.state {

@@ -78,10 +78,7 @@ async fn of_words(session: &Session, args: &Delete) -> Result<Vec<Doomed>, Failu
     let mut out = Vec::new();
     for target in target::targets(&args.words)? {
         let object = target.get(&session.client, session.namespace()).await?;
-        let key = match target::text(&object, "/metadata/uid") {
-            "" => target::full_name(&object),
-            uid => uid.to_owned(),
-        };
+        let key = target::full_name(&object);
         out.push(Doomed { target, key, shown: target::kind_and_name(&object) });
     }
     Ok(out)

@@ -11,8 +11,7 @@ use crate::{
     context::Session,
     exit::Failure,
     show::{describe, entry::Printer, facts},
-    target::{self, Target},
-    timeline,
+    target, timeline,
 };
 
 /// Lines of a host's timeline that are shown.
@@ -32,7 +31,7 @@ pub(crate) async fn run(cx: &mut Context, words: &[String]) -> Result<(), Failur
             continue;
         }
         if target.kind == Kind::Host {
-            host(cx, &session, target, &object).await?;
+            host(cx, &session, &object).await?;
         } else {
             let words = cx.words();
             cx.line(&describe::object(&object, &words))?;
@@ -42,18 +41,10 @@ pub(crate) async fn run(cx: &mut Context, words: &[String]) -> Result<(), Failur
 }
 
 /// One host for people.
-pub(crate) async fn host(
-    cx: &mut Context,
-    session: &Session,
-    target: &Target,
-    host: &Value,
-) -> Result<(), Failure> {
-    let key = match target::text(host, "/metadata/uid") {
-        "" => target.name.as_str(),
-        uid => uid,
-    };
+pub(crate) async fn host(cx: &mut Context, session: &Session, host: &Value) -> Result<(), Failure> {
+    let key = target::full_name(host);
     let entries: Vec<Entry> =
-        timeline::all(&session.client, &format!("{}/timeline", target::path(Kind::Host, key))).await?;
+        timeline::all(&session.client, &format!("{}/timeline", target::path(Kind::Host, &key))).await?;
     let words = cx.words();
     cx.line(&facts::host(host, &words))?;
     let phases = phases(&entries);

@@ -76,10 +76,7 @@ enum Edit {
 /// Sends the difference; takes another's change of other fields along.
 async fn send(session: &Session, target: &Target, (base, patch): (&Value, &Value)) -> Result<Value, Edit> {
     let mut version = text(base, "/metadata/resourceVersion").to_owned();
-    let key = match text(base, "/metadata/uid") {
-        "" => target::full_name(base),
-        uid => uid.to_owned(),
-    };
+    let key = target::full_name(base);
     for _ in 0..TRIES {
         let mut body = patch.clone();
         if !version.is_empty() {

@@ -128,7 +128,13 @@ fn show(cx: &mut Context, list: List, kinds: &[Kind], spanning: Spanning) -> Res
 
 fn rows(cx: &mut Context, kind: Kind, items: &[&Value], spanning: Spanning) -> Result<(), Failure> {
     if items.is_empty() {
-        return cx.line(columns::none(kind));
+        cx.line(columns::none(kind))?;
+        return match cx.session()?.namespace() {
+            Some(namespace) if kind.level() != Level::Appliance && spanning != Spanning::Always => cx.line(
+                &format!("This is of {namespace} and below; everywhere: cairn get {} -A", kind.plural()),
+            ),
+            _ => Ok(()),
+        };
     }
     let lives = kind.level() != Level::Appliance;
     let extent = Extent { wide: cx.output == Output::Wide, spanning: lives && spanning.of(items) };

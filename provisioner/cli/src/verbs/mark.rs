@@ -60,7 +60,8 @@ pub(crate) async fn run(cx: &mut Context, args: &Mark, member: Member) -> Result
                 return Err(Failure { code: 4, ..Failure::new(text, "Replace it with --overwrite") });
             }
             let patch = pairs::patch(member.name(), &pairs, text(&object, "/metadata/resourceVersion"));
-            let path = with_query(&target::path(target.kind, &key(&object)), &[run.parameter()]);
+            let path =
+                with_query(&target::path(target.kind, &target::full_name(&object)), &[run.parameter()]);
             match session.client.patch(&path, &patch).await {
                 Err(crate::CallError::Refused(p)) if p.status == 409 && tries < TRIES => {}
                 done => break done?,
@@ -69,13 +70,6 @@ pub(crate) async fn run(cx: &mut Context, args: &Mark, member: Member) -> Result
         tell(cx, &changed, member, run)?;
     }
     Ok(())
-}
-
-fn key(object: &Value) -> String {
-    match text(object, "/metadata/uid") {
-        "" => target::full_name(object),
-        uid => uid.to_owned(),
-    }
 }
 
 /// A dry run answers as an item of an apply; a real one with the object.
