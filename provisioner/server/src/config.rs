@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use cairn_domain::{Policy, policies::Defaults};
 use cairn_identity::oidc::Oidc;
 use cairn_operator::{AuditLimits, SessionLimits};
-use cairn_store::Database;
+use cairn_store::{Database, OpenError, Store};
 use serde::Deserialize;
 
 /// File name in the data directory.
@@ -38,6 +38,9 @@ pub(crate) struct Config {
     /// `postgres://USER@HOST/NAME`; absent: SQLite in the data directory. Several provisioners may share a PostgreSQL.
     #[serde(default, deserialize_with = "database")]
     pub(crate) database: Database,
+    /// A folder that all provisioners of the site mount, for images and installers; absent: `blobs` in the data directory.
+    #[serde(default)]
+    pub(crate) blobs: Option<PathBuf>,
     /// How long people stay logged in.
     #[serde(default)]
     pub(crate) sessions: SessionLimits,
@@ -51,10 +54,36 @@ pub(crate) struct Config {
 /// Its `Debug` hides the address, which may hold a password.
 fn database<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Database, D::Error> {
     let url = String::deserialize(value)?;
-    match url.split_once("://") {
-        Some(("postgres" | "postgresql", _)) => Ok(Database::Postgres(url)),
-        Some(_) | None => Err(serde::de::Error::custom("database: write postgres://USER@HOST/NAME")),
+    match database_of(&url) {
+        Ok(database @ Database::Postgres(_)) => Ok(database),
+        Ok(Database::Sqlite) | Err(_) => {
+            Err(serde::de::Error::custom("database: write postgres://USER@HOST/NAME"))
+        }
     }
+}
+
+/// `sqlite` or `postgres://USER@HOST/NAME`, as the command line has it.
+pub(crate) fn database_of(text: &str) -> Result<Database, String> {
+    match text.split_once("://") {
+        Some(("postgres" | "postgresql", _)) => Ok(Database::Postgres(text.to_owned())),
+        None if text == "sqlite" => Ok(Database::Sqlite),
+        Some(_) | None => Err("write sqlite, or postgres://USER@HOST/NAME".to_owned()),
+    }
+}
+
+/// The setting `database` as TOML; `None` when there is none.
+pub(crate) fn quoted(database: &Database) -> Option<String> {
+    match database {
+        Database::Sqlite => None,
+        Database::Postgres(url) => Some(toml::Value::String(url.clone()).to_string()),
+    }
+}
+
+/// Reads and checks the file's text.
+pub(crate) fn read(text: &str) -> anyhow::Result<Config> {
+    let config: Config = toml::from_str(text)?;
+    config.check()?;
+    Ok(config)
 }
 
 /// Ports; 0 switches a service off, but for TLS.
@@ -127,12 +156,25 @@ impl Config {
     /// Reads and checks `DIR/cairn.toml`.
     pub(crate) fn load(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(FILE);
+        crate::restore::refuse_unfinished(dir)?;
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}: has `cairn init` been run there?", path.display()))?;
-        let config: Self =
-            toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
-        config.check().with_context(|| format!("{} is not valid", path.display()))?;
-        Ok(config)
+        read(&text).with_context(|| format!("{} is not valid", path.display()))
+    }
+
+    /// Opens the site's store in `dir`.
+    pub(crate) async fn open(&self, dir: &Path) -> Result<Store, OpenError> {
+        match &self.blobs {
+            Some(blobs) => Store::open_sharing(dir, blobs, self.database.clone()).await,
+            None => Store::open_with(dir, self.database.clone()).await,
+        }
+    }
+
+    /// Files elsewhere that it names.
+    pub(crate) fn named_files(&self) -> Vec<&Path> {
+        let oidc = self.oidc.iter().flat_map(|oidc| [&oidc.client_secret_file, &oidc.ca_file]);
+        let all = self.attestation.roots.iter().chain(oidc.flatten());
+        all.map(PathBuf::as_path).collect()
     }
 
     pub(crate) fn check(&self) -> anyhow::Result<()> {
@@ -141,6 +183,8 @@ impl Config {
         ensure!(!self.address.is_unspecified(), "address: the address of this machine, as hosts reach it");
         let (life, idle) = (self.sessions.life_s, self.sessions.idle_s);
         ensure!(life >= 60 && idle >= 60, "sessions: life_s and idle_s are at least 60 seconds");
+        let shared = matches!(self.database, Database::Postgres(_)) || self.blobs.is_none();
+        ensure!(shared, "blobs: a shared folder serves several provisioners, and those need `database` too");
         ensure!(self.audit.keep_days > 0, "audit.keep_days: at least 1");
         if self.listen.boot == BootScheme::Http && self.listen.http == 0 {
             bail!("listen.boot is http, but listen.http is 0");

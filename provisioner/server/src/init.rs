@@ -14,10 +14,14 @@ use cairn_contract::{Hex, SERVER_NAME, Timestamp};
 use cairn_trust::keys::{self, SiteKeys};
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::{config, first_login};
+use crate::{
+    config, first_login,
+    join::{self, Join},
+    restore,
+};
 
 /// File with the SHA-256 of the operator token.
-const TOKEN_FILE: &str = "operator-token.sha256";
+pub(crate) const TOKEN_FILE: &str = "operator-token.sha256";
 
 /// What `cairn init` is told.
 #[derive(Debug, clap::Args)]
@@ -49,10 +53,31 @@ pub(crate) struct Args {
     /// Make no client.json: then only people and service tokens can do anything, not whoever reads the data folder
     #[arg(long)]
     no_local_token: bool,
+    /// Make another provisioner of a site that is there: a backup's folder, or the other's data folder. Both need one PostgreSQL
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["site", "dhcp_interface", "default_image", "tpm_roots", "accept_virtual_tpm"]
+    )]
+    join: Option<PathBuf>,
+}
+
+/// Whether whoever reads the data folder may do everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LocalToken {
+    /// By client.json.
+    Yes,
+    /// Only people and service tokens may.
+    No,
 }
 
 /// Makes the site under `dir`.
 pub(crate) fn run(dir: &Path, args: &Args, now: Timestamp) -> anyhow::Result<String> {
+    let local_token = if args.no_local_token { LocalToken::No } else { LocalToken::Yes };
+    if let Some(from) = &args.join {
+        return join::run(dir, &Join { from, address: args.address, local_token });
+    }
+    restore::refuse_unfinished(dir)?;
     cairn_domain::name::check(&args.site).context("--site")?;
     let path = dir.join(config::FILE);
     if path.exists() {
@@ -63,10 +88,7 @@ pub(crate) fn run(dir: &Path, args: &Args, now: Timestamp) -> anyhow::Result<Str
     parsed.map_err(Into::into).and_then(|c| c.check()).context("these values make no valid configuration")?;
     let keys = make_keys(&dir.join("keys"), args, now)?;
     let url = first_login::url(args.address, 443);
-    forget_local_token(dir)?;
-    if !args.no_local_token {
-        make_local_token(dir, &url)?;
-    }
+    local_access(dir, &url, local_token)?;
     let login = first_login::command(dir, &url, now)?;
     write_config(&path, &text)?;
     let doubt = if args.tpm_roots.is_empty() {
@@ -100,6 +122,15 @@ fn make_keys(dir: &Path, args: &Args, now: Timestamp) -> anyhow::Result<String> 
     }
     SiteKeys::create(dir, &args.site, now)?;
     Ok(String::new())
+}
+
+/// Makes the local operator token, or none.
+pub(crate) fn local_access(dir: &Path, url: &str, local_token: LocalToken) -> anyhow::Result<()> {
+    forget_local_token(dir)?;
+    match local_token {
+        LocalToken::Yes => make_local_token(dir, url),
+        LocalToken::No => Ok(()),
+    }
 }
 
 /// An earlier try may have left one.

@@ -1,18 +1,25 @@
 //! `cairn`: the provisioner and its command line in one binary. Wiring only: decisions are in `cairn-domain`.
 
 mod admin;
+mod backup;
 mod boot_files;
 mod config;
+mod duties;
 mod effects;
 mod first_login;
 mod host_side;
 mod init;
+mod join;
 mod leases;
+mod migrate;
 mod notes;
 mod people;
 mod places;
 mod port;
+mod restore;
+mod rewrite;
 mod serve;
+mod site_files;
 mod snapshot;
 mod standing;
 mod tls;
@@ -42,6 +49,10 @@ enum Command {
     Init(init::Args),
     /// Run the provisioner of a site
     Serve,
+    /// Bring a site back from a backup, into an empty folder
+    Restore(restore::Args),
+    /// Move the tables from SQLite to PostgreSQL, or back; the server is stopped meanwhile
+    Migrate(migrate::Args),
     /// What only whoever is root on this machine may do
     #[command(subcommand)]
     Admin(admin::Command),
@@ -82,10 +93,29 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(serve::run(&dir))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Restore(args) => {
+            let done = runtime()?.block_on(restore::run(&dir, &args, SystemClock.now()))?;
+            print(&cli.globals, &done.text, &done.json)
+        }
+        Command::Migrate(args) => {
+            let (text, json) = runtime()?.block_on(migrate::run(&dir, &args, SystemClock.now()))?;
+            print(&cli.globals, &text, &json)
+        }
+        Command::Operator(cairn_cli::Command::Backup(args)) if backup::is_local(&cli.globals, &args) => {
+            runtime()?.block_on(backup::run(&cli.globals, args))
+        }
         Command::Operator(command) => {
             runtime()?.block_on(cairn_cli::run(command, cairn_cli::Context::new(&cli.globals)))
         }
     }
+}
+
+/// For people, or for programs.
+fn print(globals: &cairn_cli::Globals, text: &str, json: &serde_json::Value) -> anyhow::Result<ExitCode> {
+    let wants_json = globals.json || globals.output == Some(cairn_cli::Output::Json);
+    let text = if wants_json { format!("{json:#}") } else { text.to_owned() };
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -17,8 +17,10 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backup::SiteBackups,
     boot_files::{BootShelf, StoreBlobs},
     config::{BootScheme, Config, Dhcp},
+    duties::Duties,
     effects::Effects,
     host_side::HostSide,
     leases::Leases,
@@ -83,6 +85,7 @@ async fn start(
     let port = Arc::new(tls_port(dir, config, &shared)?);
     let (clock, codes) = (Arc::clone(&shared.clock), (dir.to_owned(), shared.store.clone()));
     tasks.spawn(people::note_codes(codes, clock, stop.clone()));
+    tasks.spawn(duties(config, &shared).run(stop.clone()));
     tasks.spawn(port::run(port, listener, stop.clone()));
     Ok(listening)
 }
@@ -94,7 +97,7 @@ async fn shared(
     tasks: &mut Tasks,
 ) -> anyhow::Result<Shared> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Store::open_with(dir, config.database.clone()).await.context("cannot open the store")?;
+    let store = config.open(dir).await.context("cannot open the store")?;
     let keys = Arc::new(SiteKeys::load(&dir.join("keys")).context("cannot read the site's keys")?);
     let leashes = Arc::new(Leashes::default());
     let effects = Effects { store: store.clone(), clock: Arc::clone(&clock), leashes: Arc::clone(&leashes) };
@@ -241,6 +244,11 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
     let spool = dir.join("spool");
     empty(&spool).context("cannot make the spool directory")?;
     let bundles = Bundles { importer: importer(config, shared), spool, boot: Arc::clone(&shared.boot) };
+    let backups = SiteBackups {
+        store: shared.store.clone(),
+        data: std::path::absolute(dir).context("cannot tell where the data folder is")?,
+        clock: Arc::clone(&shared.clock),
+    };
     let services = Services {
         store: shared.store.clone(),
         catalog: shared.catalog.clone(),
@@ -258,11 +266,16 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
             gateway: Arc::new(gateway),
             leashes: Arc::clone(&shared.leashes),
         },
-        people: cairn_operator::router(services),
+        people: cairn_operator::router_with(services, Arc::new(backups)),
         observer: Arc::clone(&shared.parts.observer),
         neighbours: Arc::clone(&shared.parts.neighbours),
         gate: DheGate::default(),
     })
+}
+
+fn duties(config: &Config, shared: &Shared) -> Duties {
+    let (store, driver) = (shared.store.clone(), Arc::clone(&shared.driver));
+    Duties { store, driver, clock: Arc::clone(&shared.clock), audit: config.audit }
 }
 
 /// What a killed server left half uploaded is of no use.
