@@ -43,7 +43,7 @@ impl Backups for SiteBackups {
     fn make(&self, name: Option<String>, by: Actor) -> BoxFuture<'_, Result<Backup, BackupsError>> {
         async move {
             let at = self.clock.now();
-            let name = name.unwrap_or_else(|| named_by(at));
+            let name = name.unwrap_or_else(|| free_name(&self.data, at));
             cairn_domain::name::check(&name).map_err(|_| BackupsError::Name(name.clone()))?;
             let to = self.data.join(FOLDER).join(&name);
             make(&Source { store: &self.store, dir: &self.data }, &to, by, at).await
@@ -72,6 +72,13 @@ fn named_by(at: Timestamp) -> String {
         Some((day, time)) => format!("{day}-{time}"),
         None => digits,
     }
+}
+
+/// The time, and a number where several are made in one second.
+fn free_name(dir: &Path, at: Timestamp) -> String {
+    let name = named_by(at);
+    let mut names = std::iter::once(name.clone()).chain((2_u32..).map(|n| format!("{name}-{n}")));
+    names.find(|name| !dir.join(FOLDER).join(name).exists()).unwrap_or(name)
 }
 
 async fn make(source: &Source<'_>, to: &Path, by: Actor, at: Timestamp) -> Result<Backup, BackupsError> {
@@ -239,7 +246,7 @@ pub(crate) async fn run(globals: &Globals, args: cairn_cli::BackupArgs) -> anyho
     let to = match (&args.to, &args.name) {
         (Some(to), _) => std::path::absolute(to)?,
         (None, name) => {
-            let name = name.clone().unwrap_or_else(|| named_by(at));
+            let name = name.clone().unwrap_or_else(|| free_name(dir, at));
             cairn_domain::name::check(&name).map_err(|_| BackupsError::Name(name.clone()))?;
             std::path::absolute(dir)?.join(FOLDER).join(name)
         }
