@@ -35,7 +35,8 @@ pub(crate) async fn allow(app: &App, caller: &Caller, verb: Verb, kind: Kind) ->
     }
     let word = cairn_domain::access::word(verb);
     let detail = format!("You need the right \"{word}\" on {kind} at the appliance.");
-    let problem = Problem::new(problem::Kind::Forbidden, detail, "Ask an administrator of the appliance.").denied();
+    let problem =
+        Problem::new(problem::Kind::Forbidden, detail, "Ask an administrator of the appliance.").denied();
     let attempt = Attempt { verb: word, kind: Some(kind), name: "appliance" };
     Err(refusal::note(app, caller, attempt, problem).await)
 }

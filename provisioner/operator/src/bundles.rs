@@ -38,7 +38,8 @@ enum Cut {
 
 /// Its routes.
 pub(crate) fn routes() -> Vec<Route> {
-    let bytes = Arc::new(|_: &mut SchemaGenerator| schemars::json_schema!({ "type": "string", "format": "binary" }));
+    let bytes =
+        Arc::new(|_: &mut SchemaGenerator| schemars::json_schema!({ "type": "string", "format": "binary" }));
     vec![
         Route::post("/bundles", add)
             .tag("images")

@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn every_view_is_served() {
         let text = String::from_utf8(Files::get("app.js").unwrap().data.into_owned()).unwrap();
-        let first = |line: &str| Some(line.trim().strip_prefix(r"[/^\/")?.split(['\\', '$', '(']).next()?.to_owned());
+        let first =
+            |line: &str| Some(line.trim().strip_prefix(r"[/^\/")?.split(['\\', '$', '(']).next()?.to_owned());
         let views: std::collections::BTreeSet<String> = text.lines().filter_map(first).collect();
         assert_eq!(views, PAGES.map(str::to_owned).into());
     }

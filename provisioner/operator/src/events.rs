@@ -42,6 +42,7 @@ struct EventsQuery {
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// Those after this line, the oldest first; absent: the newest.
+    #[schemars(regex(pattern = "^[0-9]{1,18}$"))]
     after: Option<String>,
 }
 
@@ -52,6 +53,7 @@ struct FollowQuery {
     /// An organisation or project, with all that lies in it.
     namespace: Option<String>,
     /// Those after this line; absent: from now on. `Last-Event-ID` comes first.
+    #[schemars(regex(pattern = "^[0-9]{1,18}$"))]
     after: Option<String>,
 }
 
@@ -105,7 +107,7 @@ pub(crate) fn routes() -> Vec<Route> {
             .summary("Watch what happens to all hosts")
             .slow()
             .query::<FollowQuery>()
-            .gives_as(200, "Lines, as they are written", Some(("text/event-stream", route::text()))),
+            .gives_as(200, "Lines, as they are written", Some(("text/event-stream", route::event()))),
     ]
 }
 
@@ -119,7 +121,8 @@ async fn list(
     let eye = Eye { app: app.clone(), caller, within };
     let page = match query.after.as_deref() {
         Some(after) => {
-            let (items, last) = eye.after(sequence(Some(after))?, limit).await.map_err(|e| Problem::internal(&e))?;
+            let (items, last) =
+                eye.after(sequence(Some(after))?, limit).await.map_err(|e| Problem::internal(&e))?;
             Happenings { items, next: last.map(|seq| seq.to_string()) }
         }
         None => {
@@ -196,7 +199,9 @@ impl Eye {
             Whose::Host(id) => {
                 let object = view.index.get(id.into()).filter(|o| o.kind() == Resource::Host);
                 match object {
-                    Some(object) if view.sight.sees(object) && object.metadata.namespace.is_within(&self.within) => {
+                    Some(object)
+                        if view.sight.sees(object) && object.metadata.namespace.is_within(&self.within) =>
+                    {
                         host_name = Some(object.full_name());
                     }
                     // It was removed: who sees the whole appliance still reads of it.

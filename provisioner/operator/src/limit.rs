@@ -85,7 +85,8 @@ pub(crate) async fn unknown(
 fn pass(app: &App, asker: Asker) -> Result<(), Problem> {
     app.buckets.take(asker, Instant::now(), app.limits).map_err(|seconds| {
         let detail = format!("More than {} requests a second.", app.limits.rate);
-        Problem::new(Kind::TooMany, detail, "Ask more slowly, or watch instead of asking again.").after(seconds)
+        Problem::new(Kind::TooMany, detail, "Ask more slowly, or watch instead of asking again.")
+            .after(seconds)
     })
 }
 

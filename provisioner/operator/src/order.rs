@@ -24,13 +24,16 @@ pub(crate) fn refused(app: &App, caller: &Caller, error: &OrderError, name: &str
             Problem::new(Kind::Conflict, detail, next).at("metadata.name")
         }
         OrderError::Taken { what, host, id, value } => taken(app, caller, (what, value), (*id, host)),
-        OrderError::Several { .. } => cannot("See them: cairn get hosts --field-selector status.phase=pending"),
+        OrderError::Several { .. } => {
+            cannot("See them: cairn get hosts --field-selector status.phase=pending")
+        }
         OrderError::Value { what, .. } => {
             Problem::new(Kind::Invalid, detail, "Read it from the machine's label or firmware setup.")
                 .at(field(what))
         }
         OrderError::Nameless => {
-            Problem::new(Kind::Invalid, detail, "Give at least one of serial, uuid, macs and ek.").at("spec.serial")
+            Problem::new(Kind::Invalid, detail, "Give at least one of serial, uuid, macs and ek.")
+                .at("spec.serial")
         }
         OrderError::OtherEk { host } => {
             cannot(&format!("Delete it (cairn delete host {host}), then register it anew.")).at("spec.ek")
@@ -40,7 +43,8 @@ pub(crate) fn refused(app: &App, caller: &Caller, error: &OrderError, name: &str
             Problem::new(Kind::WrongState, detail, next)
         }
         OrderError::Stale { current } => {
-            let next = format!("Its resource version is {current} now: read it again, and repeat your change.");
+            let next =
+                format!("Its resource version is {current} now: read it again, and repeat your change.");
             Problem::new(Kind::Conflict, detail, next).at("metadata.resourceVersion")
         }
         OrderError::OutsideWindow { next } => {

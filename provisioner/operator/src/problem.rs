@@ -117,7 +117,7 @@ pub struct Problem {
     /// HTTP status.
     pub status: u16,
     /// What is wrong this time.
-    pub detail: String,
+    pub detail: Box<str>,
     /// What to try; may be empty.
     #[serde(default)]
     pub next: String,
@@ -125,8 +125,8 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<Box<str>>,
     /// All that is wrong, where it is more than one thing; the first is also in `detail`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Fault>,
+    #[serde(default, skip_serializing_if = "<[Fault]>::is_empty")]
+    pub errors: Box<[Fault]>,
     /// Seconds to wait before another try.
     #[serde(skip)]
     pub retry_after: Option<u32>,
@@ -155,10 +155,10 @@ impl Problem {
             title: title.into(),
             status: status.as_u16(),
             // Parts of it may be a peer's or a file's own words.
-            detail: plain(&detail.into(), MAX_TEXT),
+            detail: plain(&detail.into(), MAX_TEXT).into(),
             next: plain(&next.into(), MAX_TEXT),
             field: None,
-            errors: Vec::new(),
+            errors: Box::default(),
             retry_after: None,
             denied: false,
         }
@@ -175,7 +175,7 @@ impl Problem {
             problem = problem.at(first.field.clone());
         }
         if faults.len() > 1 {
-            problem.errors = faults;
+            problem.errors = faults.into();
         }
         problem
     }

@@ -72,7 +72,7 @@ pub(crate) async fn note(app: &App, caller: &Caller, attempt: Attempt<'_>, probl
         namespace: Namespace::Appliance,
         name,
         outcome: Outcome::Refused,
-        reason: problem.detail.clone(),
+        reason: problem.detail.to_string(),
         before: None,
         after: None,
     };
@@ -92,7 +92,8 @@ mod tests {
         assert!(refusals.is_news("a".into(), now));
         assert!(!refusals.is_news("a".into(), now + Duration::from_secs(59)));
         assert!(refusals.is_news("a".into(), now + Duration::from_secs(60)));
-        let told = (0..10_000).filter(|i| refusals.is_news(i.to_string(), now + Duration::from_secs(60))).count();
+        let told =
+            (0..10_000).filter(|i| refusals.is_news(i.to_string(), now + Duration::from_secs(60))).count();
         assert!(told < MOST);
     }
 }

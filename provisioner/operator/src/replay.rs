@@ -90,8 +90,13 @@ pub(crate) async fn replay(
     if !response.status().is_success() {
         return Ok(response);
     }
-    keep(&app, &caller, Answer { principal, key, request: digest, status: 0, response: String::new() }, response)
-        .await
+    keep(
+        &app,
+        &caller,
+        Answer { principal, key, request: digest, status: 0, response: String::new() },
+        response,
+    )
+    .await
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -106,7 +111,8 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 /// Of everything that makes it the same request.
 fn digest(parts: &http::request::Parts, body: &Bytes) -> Digest {
-    let mut all = format!("{} {}\n", parts.method, parts.uri.path_and_query().map_or("", |p| p.as_str())).into_bytes();
+    let mut all =
+        format!("{} {}\n", parts.method, parts.uri.path_and_query().map_or("", |p| p.as_str())).into_bytes();
     all.extend_from_slice(body);
     Digest::of(&all)
 }
@@ -143,7 +149,7 @@ async fn keep(app: &App, caller: &Caller, frame: Answer, response: Response) -> 
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.map_err(|e| Problem::internal(&e))?.to_bytes();
     let text = |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    if bytes.len() <= MOST && !parts.extensions.get::<Secret>().is_some() {
+    if bytes.len() <= MOST && parts.extensions.get::<Secret>().is_none() {
         let body = String::from_utf8_lossy(&bytes).into_owned();
         let kept = Kept { location: text(header::LOCATION), etag: text(header::ETAG), body };
         let response = serde_json::to_string(&kept).map_err(|e| Problem::internal(&e))?;

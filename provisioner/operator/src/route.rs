@@ -206,6 +206,20 @@ pub(crate) fn describe<T: JsonSchema + 'static>() -> Describe {
     Arc::new(SchemaGenerator::subschema_for::<T>)
 }
 
+/// One event of a `text/event-stream`.
+pub(crate) fn event() -> Describe {
+    Arc::new(|_| {
+        schemars::json_schema!({
+            "type": "object",
+            "properties": {
+                "event": { "type": "string" },
+                "id": { "type": "string" },
+                "data": { "type": "string" },
+            },
+        })
+    })
+}
+
 /// A text, such as CSV.
 pub(crate) fn text() -> Describe {
     Arc::new(|_| schemars::json_schema!({ "type": "string" }))

@@ -110,9 +110,9 @@ pub(crate) async fn status(State(app): State<App>, caller: Caller) -> Result<axu
         }
         counts
     });
-    let counts = ORDER.iter().filter_map(|word| {
-        counted.get(word).map(|hosts| Count { state: (*word).to_owned(), hosts: *hosts })
-    });
+    let counts = ORDER
+        .iter()
+        .filter_map(|word| counted.get(word).map(|hosts| Count { state: (*word).to_owned(), hosts: *hosts }));
     let (mut machines, mut warnings) = (0, Vec::new());
     if appliance::sees(&app, &caller) {
         machines = app.store.unknown_machines(MACHINES).await.map_err(internal)?.len() as u64;

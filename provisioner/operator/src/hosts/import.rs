@@ -22,7 +22,10 @@ use crate::{
     problem::{self, Problem, sentence},
     refusal::{self, Attempt},
     replay,
-    resources::{self, write::{Done, Frame}},
+    resources::{
+        self,
+        write::{Done, Frame},
+    },
     respond,
     route::{self, Optional, Route},
 };
@@ -87,7 +90,10 @@ pub(super) fn routes() -> Vec<Route> {
             .summary("Register the hosts of a CSV file")
             .slow()
             .query::<ImportQuery>()
-            .header(replay::KEY, "Makes the request safe to repeat: the same key gets the same answer for a day.")
+            .header(
+                replay::KEY,
+                "Makes the request safe to repeat: the same key gets the same answer for a day.",
+            )
             .takes_as("text/csv", route::text(), Optional::No)
             .gives::<Imported>(200, "What came of each line")
             .problems(&[problem::Kind::KeyReused]),
@@ -253,7 +259,9 @@ fn parse(text: &str) -> Result<Namespace, Problem> {
 }
 
 fn errors(problem: &Problem) -> Vec<LineError> {
-    let one = |message: &str, next: &str| LineError::Refused(format!("{} {next}", sentence(message)).trim().to_owned());
+    let one = |message: &str, next: &str| {
+        LineError::Refused(format!("{} {next}", sentence(message)).trim().to_owned())
+    };
     if problem.errors.is_empty() {
         return vec![one(&problem.detail, &problem.next)];
     }

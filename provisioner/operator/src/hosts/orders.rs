@@ -70,7 +70,10 @@ pub(super) fn routes() -> Vec<Route> {
         route::<Nothing>("retry", "Let a stopped host go on"),
         route::<Reinstall>("reinstall", "Install a host again at its next boot"),
         route::<Nothing>("deauthorise", "End a host's connections and void its certificate"),
-        route::<Nothing>("decommission", "Wipe a host's disk at its next boot, prove it, and retire the host"),
+        route::<Nothing>(
+            "decommission",
+            "Wipe a host's disk at its next boot, prove it, and retire the host",
+        ),
         route::<Move>("move", "Move a host to another site or project"),
     ]
 }
@@ -82,7 +85,11 @@ trait Told: DeserializeOwned + Default + JsonSchema + Send + Sync + 'static {
 }
 
 fn route<T: Told>(word: &'static str, summary: &'static str) -> Route {
-    let handler = move |State(app): State<App>, caller: Caller, Key(key): Key, Params(query): Params<WriteQuery>, request: Request| async move {
+    let handler = move |State(app): State<App>,
+                        caller: Caller,
+                        Key(key): Key,
+                        Params(query): Params<WriteQuery>,
+                        request: Request| async move {
         let told: T = body(request).await?;
         match give(&app, &caller, (word, &told), &key, query.run()).await {
             Ok(object) => respond::object(&object, &object),
@@ -98,7 +105,11 @@ fn route<T: Told>(word: &'static str, summary: &'static str) -> Route {
         .query::<WriteQuery>()
         .header(replay::KEY, "Makes the request safe to repeat: the same key gets the same answer for a day.")
         .takes_as("application/json", describe::<T>(), Optional::Yes)
-        .gives_as(200, "The host as it is now, or would be", Some(("application/json", object_schema(Kind::Host))))
+        .gives_as(
+            200,
+            "The host as it is now, or would be",
+            Some(("application/json", object_schema(Kind::Host))),
+        )
         .with("ETag")
         .problems(&[problem::Kind::WrongState, problem::Kind::KeyReused])
 }
@@ -172,8 +183,12 @@ impl Told for Accept {
             }
             None => None,
         };
-        let admission =
-            Admission { name: self.name.clone(), place, image: self.image.clone(), labels: self.labels.clone() };
+        let admission = Admission {
+            name: self.name.clone(),
+            place,
+            image: self.image.clone(),
+            labels: self.labels.clone(),
+        };
         cairn_domain::selector::check_labels(&self.labels).map_err(|e| {
             let next = "Write labels as in Kubernetes: tier=web";
             Problem::new(problem::Kind::Invalid, problem::sentence(&e.to_string()), next).at("labels")
@@ -225,7 +240,9 @@ impl Spot<'_> {
         match view.sight.decide(verb, Kind::Host, place) {
             cairn_domain::access::Decision::Allowed => Ok(()),
             cairn_domain::access::Decision::Hidden => Err(no_site(&name).denied()),
-            cairn_domain::access::Decision::Forbidden => Err(find::forbidden(verb, Kind::Host, &format!("at {name}"))),
+            cairn_domain::access::Decision::Forbidden => {
+                Err(find::forbidden(verb, Kind::Host, &format!("at {name}")))
+            }
         }
     }
 }

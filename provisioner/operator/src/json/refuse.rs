@@ -121,6 +121,9 @@ mod tests {
         for body in ["", "[]", "{", "{\"name\":}", "{} {}", "\u{feff}{}", "{\"name\":\"\u{1}\"}"] {
             assert_eq!(crate::json::parse::<HostSpec>(body.as_bytes()).unwrap_err().status, 400, "{body}");
         }
-        assert_eq!(crate::json::parse::<HostSpec>(b"{\"name\":\"a\",\"name\":\"b\"}").unwrap_err().status, 422);
+        assert_eq!(
+            crate::json::parse::<HostSpec>(b"{\"name\":\"a\",\"name\":\"b\"}").unwrap_err().status,
+            422
+        );
     }
 }

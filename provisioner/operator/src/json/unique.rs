@@ -97,7 +97,10 @@ mod tests {
         for text in [r#"{"a":1,"a":1}"#, r#"{"a":[{"b":{"c":1,"c":2}}]}"#] {
             assert_eq!(Unique::parse(text.as_bytes()).unwrap_err().status, 422, "{text}");
         }
-        assert_eq!(Unique::parse(br#"{"a":{"a":[1,-2,1.5,null,"x",true]}}"#).unwrap(), json!({"a":{"a":[1,-2,1.5,null,"x",true]}}));
+        assert_eq!(
+            Unique::parse(br#"{"a":{"a":[1,-2,1.5,null,"x",true]}}"#).unwrap(),
+            json!({"a":{"a":[1,-2,1.5,null,"x",true]}})
+        );
     }
 
     #[test]

@@ -79,7 +79,8 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
         match all.get_mut(&answer.status.to_string()) {
             // One status, several content types.
             Some(Value::Object(there)) => {
-                let (more, known) = (response["content"].clone(), there.entry("content").or_insert(json!({})));
+                let (more, known) =
+                    (response["content"].clone(), there.entry("content").or_insert(json!({})));
                 if let (Value::Object(known), Value::Object(more)) = (known, more) {
                     known.extend(more);
                 }
@@ -97,6 +98,12 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
             "description": titles.join("; or: "),
             "content": { "application/problem+json": { "schema": problem } },
         });
+        // A page for people beside the problem for programs.
+        if let Some(Value::Object(page)) = all.get(&status.to_string()).and_then(|a| a.get("content")) {
+            for (name, content) in page {
+                response["content"][name] = content.clone();
+            }
+        }
         let header = match status {
             401 => Some("WWW-Authenticate"),
             429 => Some("Retry-After"),

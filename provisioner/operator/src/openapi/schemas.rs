@@ -60,7 +60,8 @@ pub(crate) fn properties(describe: &Describe) -> Vec<(String, Value, bool)> {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let all = schema["properties"].as_object().into_iter().flatten();
-    all.map(|(name, schema)| (name.clone(), present(schema.clone()), required.contains(&name.as_str()))).collect()
+    all.map(|(name, schema)| (name.clone(), present(schema.clone()), required.contains(&name.as_str())))
+        .collect()
 }
 
 fn generator(contract: Contract) -> SchemaGenerator {

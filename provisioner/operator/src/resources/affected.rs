@@ -52,7 +52,9 @@ pub(crate) fn trees(index: &Index, before: Option<&Object>, after: Option<&Objec
         return None;
     }
     let mut hosts = admit::touched(index, before, after).hosts;
-    hosts.sort_by_cached_key(|uid| index.get(*uid).map(|o| (o.metadata.namespace.clone(), o.metadata.name.clone())));
+    hosts.sort_by_cached_key(|uid| {
+        index.get(*uid).map(|o| (o.metadata.namespace.clone(), o.metadata.name.clone()))
+    });
     let others = Kind::ALL.into_iter().filter(|k| matters(*k)).flat_map(|k| index.of_kind(k));
     let touched = hosts.iter().filter_map(|uid| index.get(*uid));
     let now: Vec<Object> = others.chain(touched).map(|o| Object::clone(o)).collect();
@@ -127,7 +129,6 @@ fn differences(now: &BTreeMap<String, Value>, then: &BTreeMap<String, Value>) ->
     };
     keys.into_iter().map(one).filter(|d| d.before != d.after).collect()
 }
-
 
 /// A copy of the whole tree, to be changed without anybody noticing.
 pub(crate) fn copy(index: &Index) -> Index {

@@ -100,7 +100,10 @@ pub(super) fn routes() -> Vec<Route> {
             .tag("apply")
             .summary("Make many resources as they are described")
             .slow()
-            .header(replay::KEY, "Makes the request safe to repeat: the same key gets the same answer for a day.")
+            .header(
+                replay::KEY,
+                "Makes the request safe to repeat: the same key gets the same answer for a day.",
+            )
             .takes::<Sent>()
             .gives::<Applied>(200, "What came of each")
             .problems(&[problem::Kind::KeyReused]),
@@ -170,7 +173,8 @@ impl Work<'_> {
             Ok(done) => item(self.app, &done, self.run).await,
             Err(problem) => {
                 let (kind, name) = (Some(manifest.kind), manifest.metadata.name.as_str());
-                Err(refusal::note(self.app, self.caller, Attempt { verb: "apply", kind, name }, problem).await)
+                Err(refusal::note(self.app, self.caller, Attempt { verb: "apply", kind, name }, problem)
+                    .await)
             }
         }
     }
@@ -218,7 +222,11 @@ fn order(manifests: &[Result<Manifest, Problem>]) -> Vec<usize> {
 }
 
 /// What makes it as it is described: a new one, or what is there with what changed since the last time.
-pub(crate) fn plan(view: &View<'_>, manifest: &Manifest, request: Option<&Namespace>) -> Result<Plan, Problem> {
+pub(crate) fn plan(
+    view: &View<'_>,
+    manifest: &Manifest,
+    request: Option<&Namespace>,
+) -> Result<Plan, Problem> {
     let said = json!({
         "metadata": { "labels": manifest.metadata.labels, "annotations": manifest.metadata.annotations },
         "spec": if manifest.spec.is_null() { json!({}) } else { manifest.spec.clone() },
@@ -227,7 +235,8 @@ pub(crate) fn plan(view: &View<'_>, manifest: &Manifest, request: Option<&Namesp
     next.metadata.annotations.insert(LAST.to_owned(), said.to_string());
     let sent = manifest.metadata.namespace.as_ref();
     let place = admit::namespace_of(view.index, manifest.kind, sent, request);
-    let found = place.ok().and_then(|n| view.index.named(manifest.kind, &n, &manifest.metadata.name).cloned());
+    let found =
+        place.ok().and_then(|n| view.index.named(manifest.kind, &n, &manifest.metadata.name).cloned());
     match found.filter(|object| view.sight.sees(object)) {
         None => write::create(view, &next, request),
         Some(current) => {
@@ -312,7 +321,10 @@ mod tests {
             manifest("Organisation", "o", json!({})),
         ];
         assert_eq!(order(&all), [5, 4, 2, 1, 3, 0]);
-        let cycle = [manifest("Region", "a", json!({"parent": "b"})), manifest("Region", "b", json!({"parent": "a"}))];
+        let cycle = [
+            manifest("Region", "a", json!({"parent": "b"})),
+            manifest("Region", "b", json!({"parent": "a"})),
+        ];
         assert_eq!(order(&cycle).len(), 2);
     }
 }

@@ -63,11 +63,11 @@ mod tests {
             (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
             (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
             (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
-            (json!(["a","b"]), json!(["c","d"]), json!(["c","d"])),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
             (json!({"a":"b"}), json!(["c"]), json!(["c"])),
             (json!({"a":"foo"}), json!(null), json!(null)),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!([1,2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
             (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
         ] {
             let mut merged = target.clone();
@@ -81,7 +81,10 @@ mod tests {
         let live = json!({"labels": {"env": "prod", "by-hand": "1", "old": "x"}, "spec": {"image": "a"}});
         let last = json!({"labels": {"env": "prod", "old": "x"}, "spec": {"image": "a"}});
         let next = json!({"labels": {"env": "test"}, "spec": {}});
-        assert_eq!(three_way(&live, &last, &next), json!({"labels": {"env": "test", "by-hand": "1"}, "spec": {}}));
+        assert_eq!(
+            three_way(&live, &last, &next),
+            json!({"labels": {"env": "test", "by-hand": "1"}, "spec": {}})
+        );
     }
 
     proptest! {

@@ -17,12 +17,12 @@ mod shape;
 mod verbs;
 pub(crate) mod write;
 
+pub(crate) use affected::copy as copy_of;
 pub use affected::{Affected, AffectedHost};
+pub(crate) use apply::plan as apply_plan;
 pub use diff::Difference;
 pub(crate) use shape::object as object_schema;
 pub(crate) use verbs::{WriteQuery, manifest_of, namespace, run};
-pub(crate) use apply::plan as apply_plan;
-pub(crate) use affected::copy as copy_of;
 
 use axum::{
     body::Body,
@@ -100,12 +100,15 @@ fn effective_route(kind: Kind) -> Route {
 }
 
 fn create_route(kind: Kind) -> Route {
-    let handler = move |State(app): State<App>, caller: Caller, Params(query): Params<CreateQuery>, request: Request| async move {
+    let handler = move |State(app): State<App>,
+                        caller: Caller,
+                        Params(query): Params<CreateQuery>,
+                        request: Request| async move {
         let body = body(request, &[JSON]).await?;
         let result = Ask { app: &app, caller: &caller, kind, run: query.run() }.create(&query, &body).await;
         told(&app, &caller, ("create", kind, ""), result).await
     };
-    let route = Route::post(format!("/{}", kind.plural()), handler)
+    Route::post(format!("/{}", kind.plural()), handler)
         .summary(format!("Make one of the {}", kind.plural()))
         .query::<CreateQuery>()
         .header(replay::KEY, "Makes the request safe to repeat: the same key gets the same answer for a day.")
@@ -114,12 +117,15 @@ fn create_route(kind: Kind) -> Route {
         .with("Location")
         .with("ETag")
         .gives_as(200, "It would be made", Some((JSON, shape::object(kind))))
-        .problems(&[problem::Kind::NotFound, problem::Kind::KeyReused]);
-    route
+        .problems(&[problem::Kind::NotFound, problem::Kind::KeyReused])
 }
 
 fn replace_route(kind: Kind) -> Route {
-    let handler = move |State(app): State<App>, caller: Caller, Key(key): Key, Params(query): Params<WriteQuery>, request: Request| async move {
+    let handler = move |State(app): State<App>,
+                        caller: Caller,
+                        Key(key): Key,
+                        Params(query): Params<WriteQuery>,
+                        request: Request| async move {
         let headers = request.headers().clone();
         let body = body(request, &[JSON]).await?;
         let ask = Ask { app: &app, caller: &caller, kind, run: query.run() };
@@ -132,7 +138,11 @@ fn replace_route(kind: Kind) -> Route {
 }
 
 fn patch_route(kind: Kind) -> Route {
-    let handler = move |State(app): State<App>, caller: Caller, Key(key): Key, Params(query): Params<WriteQuery>, request: Request| async move {
+    let handler = move |State(app): State<App>,
+                        caller: Caller,
+                        Key(key): Key,
+                        Params(query): Params<WriteQuery>,
+                        request: Request| async move {
         let headers = request.headers().clone();
         let body = body(request, &[MERGE_PATCH, JSON]).await?;
         let ask = Ask { app: &app, caller: &caller, kind, run: query.run() };
@@ -146,7 +156,11 @@ fn patch_route(kind: Kind) -> Route {
 }
 
 fn delete_route(kind: Kind) -> Route {
-    let handler = move |State(app): State<App>, caller: Caller, Key(key): Key, Params(query): Params<WriteQuery>, request: Request| async move {
+    let handler = move |State(app): State<App>,
+                        caller: Caller,
+                        Key(key): Key,
+                        Params(query): Params<WriteQuery>,
+                        request: Request| async move {
         let ask = Ask { app: &app, caller: &caller, kind, run: query.run() };
         let result = ask.delete(&key, request.headers()).await;
         told(&app, &caller, ("delete", kind, &key), result).await

@@ -58,11 +58,15 @@ pub(crate) fn object(kind: Kind) -> Describe {
         if kind.is_node() || kind == Kind::Policy {
             properties.insert("affected".into(), g.subschema_for::<Affected>().to_value());
         }
-        named(g, kind.name(), json!({
-            "type": "object",
-            "properties": properties,
-            "required": ["apiVersion", "kind", "metadata", "spec"],
-        }))
+        named(
+            g,
+            kind.name(),
+            json!({
+                "type": "object",
+                "properties": properties,
+                "required": ["apiVersion", "kind", "metadata", "spec"],
+            }),
+        )
     })
 }
 
@@ -77,12 +81,16 @@ pub(crate) fn manifest(kind: Kind) -> Describe {
         if matches!(kind, Kind::RoleBinding | Kind::Token | Kind::OsImage) {
             required.push("spec");
         }
-        named(g, kind.name(), json!({
-            "type": "object",
-            "properties": properties,
-            "required": required,
-            "additionalProperties": false,
-        }))
+        named(
+            g,
+            kind.name(),
+            json!({
+                "type": "object",
+                "properties": properties,
+                "required": required,
+                "additionalProperties": false,
+            }),
+        )
     })
 }
 

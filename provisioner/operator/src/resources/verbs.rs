@@ -16,8 +16,7 @@ use serde_json::Value;
 
 use super::{
     affected::{self, Affected},
-    find,
-    merge,
+    find, merge,
     write::{self, Done, Frame},
 };
 use crate::{
@@ -108,7 +107,12 @@ impl Ask<'_> {
         })
     }
 
-    pub(super) async fn replace(&self, key: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, Problem> {
+    pub(super) async fn replace(
+        &self,
+        key: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response, Problem> {
         let manifest = self.manifest(Unique::parse(body)?)?;
         let frame = self.frame();
         let done = frame.carry_out(|view| {
@@ -118,7 +122,12 @@ impl Ask<'_> {
         self.shown(&done.await?).await
     }
 
-    pub(super) async fn patch(&self, key: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, Problem> {
+    pub(super) async fn patch(
+        &self,
+        key: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response, Problem> {
         let change = Unique::parse(body)?;
         let frame = self.frame();
         let done = frame.carry_out(|view| {

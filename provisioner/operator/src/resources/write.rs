@@ -9,13 +9,13 @@
 
 use std::sync::Arc;
 
+use cairn_contract::Timestamp;
 use cairn_domain::{
     access::{self, Decision, Denied, Place},
     admit::{self, Admitted, Intent, Refusal, RefusalKind, Stamp},
     index::Index,
     model::{HostFields, Kind, Manifest, Namespace, Object, Spec, Uid, Verb},
 };
-use cairn_contract::Timestamp;
 use cairn_store::{
     Batch, BatchError, By, Clock as _, CredentialWrite, Order, Registration, ResourceWrite, Run, SystemClock,
     Trail,
@@ -104,8 +104,12 @@ impl Frame<'_> {
         };
         match &plan {
             Plan::Create(object) if object.kind() == Kind::Host && is_real(object) => self.order(plan).await,
-            Plan::Update { after, .. } if after.kind() == Kind::Host && is_real(after) => self.order(plan).await,
-            Plan::Create(_) | Plan::Update { .. } | Plan::Unchanged(_) | Plan::Delete(_) => Ok(plan.as_if_done()),
+            Plan::Update { after, .. } if after.kind() == Kind::Host && is_real(after) => {
+                self.order(plan).await
+            }
+            Plan::Create(_) | Plan::Update { .. } | Plan::Unchanged(_) | Plan::Delete(_) => {
+                Ok(plan.imagined())
+            }
         }
     }
 
@@ -115,7 +119,7 @@ impl Frame<'_> {
                 Ok(Done { before: Some(Arc::clone(&object)), after: Some(object), secret: None })
             }
             (plan, _) if plan.kind() == Kind::Host => Ok(self.order(plan).await?),
-            (plan, Run::Check) => Ok(plan.as_if_done()),
+            (plan, Run::Check) => Ok(plan.imagined()),
             (plan, Run::Commit) => self.commit(plan, revision).await,
         }
     }
@@ -187,11 +191,15 @@ impl Plan {
         }
     }
 
-    fn as_if_done(self) -> Done {
+    fn imagined(self) -> Done {
         match self {
             Self::Create(object) => Done { before: None, after: Some(Arc::new(*object)), secret: None },
-            Self::Update { before, after } => Done { before: Some(before), after: Some(Arc::new(*after)), secret: None },
-            Self::Unchanged(object) => Done { before: Some(Arc::clone(&object)), after: Some(object), secret: None },
+            Self::Update { before, after } => {
+                Done { before: Some(before), after: Some(Arc::new(*after)), secret: None }
+            }
+            Self::Unchanged(object) => {
+                Done { before: Some(Arc::clone(&object)), after: Some(object), secret: None }
+            }
             Self::Delete(object) => Done { before: Some(object), after: None, secret: None },
         }
     }
@@ -224,7 +232,11 @@ pub(crate) fn create(
         // The same words as for a namespace that does not exist.
         Decision::Hidden => return Err(no_namespace(&namespace).denied()),
         Decision::Forbidden => {
-            let at = if namespace == Namespace::Appliance { "the appliance".to_owned() } else { namespace.to_string() };
+            let at = if namespace == Namespace::Appliance {
+                "the appliance".to_owned()
+            } else {
+                namespace.to_string()
+            };
             return Err(find::forbidden(Verb::Create, kind, &format!("at {at}")));
         }
     }
@@ -232,7 +244,9 @@ pub(crate) fn create(
     match admit::admit(view.index, intent, stamp(view.index)).map_err(refused)? {
         Admitted::Create(object) => {
             let name = object.full_name();
-            view.grants.may_write(view.index, None, Some(&object)).map_err(|e| in_place(kind, &name, &namespace, &e))?;
+            view.grants
+                .may_write(view.index, None, Some(&object))
+                .map_err(|e| in_place(kind, &name, &namespace, &e))?;
             Ok(Plan::Create(object))
         }
         Admitted::Update { .. } | Admitted::Unchanged | Admitted::Delete => Err(undecided()),
@@ -240,11 +254,7 @@ pub(crate) fn create(
 }
 
 /// Plans another description of `current`.
-pub(crate) fn update(
-    view: &View<'_>,
-    current: &Arc<Object>,
-    manifest: &Manifest,
-) -> Result<Plan, Problem> {
+pub(crate) fn update(view: &View<'_>, current: &Arc<Object>, manifest: &Manifest) -> Result<Plan, Problem> {
     let (kind, name) = (current.kind(), current.full_name());
     if !view.sight.decide(Verb::Update, kind, Place::Of(current.metadata.uid)).is_allowed() {
         return Err(find::forbidden(Verb::Update, kind, &name));
@@ -252,7 +262,9 @@ pub(crate) fn update(
     let intent = Intent::Update { current, manifest };
     match admit::admit(view.index, intent, stamp(view.index)).map_err(refused)? {
         Admitted::Update { object, .. } => {
-            view.grants.may_write(view.index, Some(current), Some(&object)).map_err(|e| find::denied(kind, &name, &e))?;
+            view.grants
+                .may_write(view.index, Some(current), Some(&object))
+                .map_err(|e| find::denied(kind, &name, &e))?;
             Ok(Plan::Update { before: Arc::clone(current), after: object })
         }
         Admitted::Unchanged => Ok(Plan::Unchanged(Arc::clone(current))),
@@ -310,7 +322,9 @@ fn no_namespace(namespace: &Namespace) -> Problem {
 fn in_place(kind: Kind, name: &str, namespace: &Namespace, error: &Denied) -> Problem {
     match error {
         Denied::Hidden => no_namespace(namespace).denied(),
-        Denied::NoPlace { .. } | Denied::Forbidden { .. } | Denied::Excess(_) => find::denied(kind, name, error),
+        Denied::NoPlace { .. } | Denied::Forbidden { .. } | Denied::Excess(_) => {
+            find::denied(kind, name, error)
+        }
     }
 }
 

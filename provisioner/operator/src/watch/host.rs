@@ -12,13 +12,7 @@ use tokio::{sync::watch::Receiver, time};
 
 use super::{GATHER, PULSE, Resume, Source, event, permit, respond, resume};
 use crate::{
-    app::App,
-    auth::Caller,
-    json::Params,
-    page::MAX_LIMIT,
-    path::Key,
-    problem::Problem,
-    resources::find,
+    app::App, auth::Caller, json::Params, page::MAX_LIMIT, path::Key, problem::Problem, resources::find,
 };
 
 /// `GET /hosts/{key}/watch`. Without a place to resume it begins now.

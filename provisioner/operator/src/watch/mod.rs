@@ -37,7 +37,7 @@ use crate::{
 
 /// Its routes.
 pub(crate) fn routes() -> Vec<Route> {
-    let stream = || Some(("text/event-stream", route::text()));
+    let stream = || Some(("text/event-stream", route::event()));
     vec![
         Route::get("/watch", site)
             .tag("watch")
@@ -64,6 +64,7 @@ pub(crate) const GATHER: Duration = Duration::from_millis(100);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Resume {
     /// The last line that was read.
+    #[schemars(regex(pattern = "^[0-9]{1,18}$"))]
     after: Option<String>,
 }
 
@@ -84,7 +85,12 @@ pub(crate) trait Source: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Option<Vec<Event>>> + Send;
 }
 
-pub(crate) fn respond(app: &App, caller: Caller, permit: OwnedSemaphorePermit, source: impl Source) -> Response {
+pub(crate) fn respond(
+    app: &App,
+    caller: Caller,
+    permit: OwnedSemaphorePermit,
+    source: impl Source,
+) -> Response {
     let batches = stream::unfold((source, permit), |(mut source, permit)| async move {
         source.next().await.map(|events| (stream::iter(events), (source, permit)))
     });

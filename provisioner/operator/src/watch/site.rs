@@ -50,6 +50,7 @@ pub(crate) struct WatchQuery {
     /// Kinds, such as `Host,Site`; absent: all.
     kinds: Option<String>,
     /// Where to go on from: of a list, or of the last event. Absent: now. `Last-Event-ID` comes first.
+    #[schemars(regex(pattern = "^[0-9]{1,18}$"))]
     resource_version: Option<String>,
     /// By effective labels.
     label_selector: Option<String>,
@@ -215,7 +216,10 @@ impl Follow {
         let (was, is) = (shows(&event.before), shows(&event.after));
         // After a restart nobody remembers what was: who may see it is told that it is not selected, once too often.
         let forgotten = event.before.is_none()
-            && event.after.as_ref().is_some_and(|s| self.what.kinds.contains(&s.object.kind()) && self.grants.sees(s));
+            && event
+                .after
+                .as_ref()
+                .is_some_and(|s| self.what.kinds.contains(&s.object.kind()) && self.grants.sees(s));
         let word = match (was, is) {
             (false, true) => "ADDED",
             (true, true) if event.is_inherited() => return None,
