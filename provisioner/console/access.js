@@ -67,7 +67,9 @@ const LISTS = {
       user.spec.disabled ? badge("warn", "disabled") : user.spec.oidc ? ["organisation's login", h("span", { class: "sub" }, user.spec.oidc.issuer)] : "password",
       user.spec.groups?.length ? user.spec.groups.join(", ") : null,
       h("span", { class: "rowacts" }, link(`/make/rolebindings?user=${encodeURIComponent(user.metadata.name)}`, "Give a role"), user.spec.oidc ? null : button("Set password", () => another(user), { class: "link" }))],
-    empty: empty("No users", "You work with the operator token of the machine. Make a user for each person: the audit log then says who did what.", link("/make/users", "New user")),
+    empty: () => (me.kind === "setup"
+      ? empty("No users", "You work with the operator token of the machine. Make a user for each person: the audit log then says who did what.", link("/make/users", "New user"))
+      : empty("No users that you may see", "Users belong to the whole appliance: its administrators see them.")),
   },
   rolebindings: {
     kind: "RoleBinding", head: ["Binding", "Role", "Who", "Where"],

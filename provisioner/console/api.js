@@ -5,9 +5,12 @@ export class Problem extends Error {
     super(body.detail || body.title || `status ${status}`);
     this.status = status;
     this.next = body.next ?? "";
-    this.errors = body.errors?.length ? body.errors : body.field ? [{ field: body.field, message: this.message, next: this.next }] : [];
+    this.errors = body.errors?.length ? body.errors : body.field ? [{ field: body.field, message: without(this.message, body.field), next: this.next }] : [];
   }
 }
+
+/** `spec.site: there is none` at that field is only: there is none. */
+const without = (message, field) => (message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message);
 
 /** Sends a request; gives its JSON, and as `etag` the version of what it tells of. */
 export async function exchange(method, path, body, headers = {}) {

@@ -28,6 +28,9 @@ const LIVE = { live: "Live", waiting: "Reconnecting…", none: "" };
 const PAGES = [["/", "Hosts"], ["/machines", "Machines"], ["/policies", "Policies"], ["/images", "Images"],
   ["/access", "Access"], ["/audit", "Audit"], ["/status", "Status"]];
 
+/** Under which page the editor of a kind belongs. */
+const SECTIONS = { policies: "/policies", claimrules: "/machines", firmwareprofiles: "/machines", osimages: "/images", users: "/access", roles: "/access", rolebindings: "/access", tokens: "/access" };
+
 /** Path, view. What the parentheses find is handed over decoded. */
 const VIEWS = [
   [/^\/$/, () => showHosts(main)],
@@ -111,7 +114,8 @@ async function route() {
 
 function frame() {
   const first = `/${location.pathname.split("/")[1]}`;
-  const here = ["/at", "/hosts"].includes(first) ? "/" : first;
+  const [, , plural] = location.pathname.split("/");
+  const here = ["/edit", "/new", "/make"].includes(first) ? SECTIONS[plural] ?? "/" : ["/at", "/hosts"].includes(first) ? "/" : first;
   fill(nav, PAGES.map(([href, text]) => h("a", { href, "aria-current": href === here ? "page" : null }, text)));
   const roles = me.bindings.map((b) => `${b.role} ${b.at ? `at ${b.at.name}` : "of the appliance"}`).join("\n");
   fill(who, h("span", { class: "me", title: roles }, me.name), button("Log out", logOut, { class: "quiet", id: "logout" }));

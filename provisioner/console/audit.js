@@ -34,7 +34,7 @@ export function showAudit(main) {
   };
   form.addEventListener("submit", (event) => { event.preventDefault(); read(undefined, []).catch(complain); });
   fill(main, h("div", { class: "head" }, h("h1", null, "Audit log"), h("div", { class: "actions" }, link("/api/v1/audit/export", "Export"), button("Verify", () => verify(parts.verdict).catch(complain), { id: "verify", class: "primary" }))),
-    form, parts.verdict, parts.list);
+    form, parts.verdict, h("p", { class: "muted" }, "Oldest first."), parts.list);
   read(undefined, []).catch((problem) => (problem.status === 403 ? instead(problem) : complain(problem)));
   return () => { view.left = true; };
 }

@@ -1,18 +1,25 @@
 // Builds DOM nodes. Text always goes in as text: nothing that a machine says is ever read as HTML.
 
+/** Attributes that people read. */
+const SPOKEN = new Set(["title", "aria-label", "placeholder"]);
+
 export function h(tag, props, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(props ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (key === "style") for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
-    else node.setAttribute(key, value === true ? "" : value);
+    else node.setAttribute(key, value === true ? "" : SPOKEN.has(key) ? plain(value) : value);
   }
   node.append(...shown(children));
   return node;
 }
 
-const shown = (children) => children.flat(4).filter((c) => c !== null && c !== undefined && c !== false && c !== "");
+const shown = (children) => children.flat(4).filter((c) => c !== null && c !== undefined && c !== false && c !== "")
+  .map((c) => (typeof c === "string" ? plain(c) : c));
+
+/** Marks that turn the direction of text would move what stands beside a stranger's words: they show as what they are. */
+export const plain = (text) => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -2,10 +2,12 @@
 
 import { get, path } from "./api.js";
 import { complain, instead } from "./app.js";
-import { button, fill, h, link } from "./dom.js";
+import { labels } from "./applies.js";
+import { button, empty, fill, h, link } from "./dom.js";
 import { HINT, parse } from "./filter.js";
 import { hostTable } from "./hosttable.js";
-import { inside, NODES } from "./names.js";
+import { listing } from "./listing.js";
+import { called, inside, NODES, pageOf } from "./names.js";
 import { showNode } from "./node.js";
 import { teach } from "./teach.js";
 import { lineage, tree } from "./tree.js";
@@ -47,9 +49,8 @@ async function load(view, parts, plural, key) {
   showNode(parts.node, view.node, line);
   if (view.node?.kind === "Region") {
     parts.bar.hidden = true;
-    const project = line.find((node) => node.kind === "Project");
-    return fill(parts.list, h("p", { class: "muted" }, "Hosts are listed at their sites",
-      project ? [", or for the whole project at ", link(`/at/projects/${inside(project)}`, inside(project)), "."] : "."));
+    view.tabled = { leave: listing(parts.list, sites(view.node)) };
+    return;
   }
   if (!view.node) get("/api/v1/status").then((status) => { view.counts = status.counts; counts(view, parts); }).catch(complain);
   view.tabled = hostTable(parts.list, { filter: () => filter(view), empty: () => none(view, parts), onFirst: (hosts, more) => {
@@ -70,6 +71,14 @@ async function load(view, parts, plural, key) {
   // The cross of a search box empties it.
   parts.filter.addEventListener("search", () => { if (parts.filter.value === "" && view.text !== "") { view.text = ""; start(); } });
   await start();
+}
+
+/** Hosts are listed at sites, projects and organisations; of a region its own sites. */
+function sites(region) {
+  const { name, namespace } = region.metadata;
+  return { kind: "Site", params: { namespace, fieldSelector: `spec.region=${name}` }, head: ["Site", "Time zone", "Labels"],
+    row: (site) => [[link(pageOf(site), called(site)), site.spec.displayName ? h("span", { class: "sub" }, site.metadata.name) : null], site.spec.timezone ?? "UTC", labels(site.metadata.labels)],
+    empty: empty("No site directly in this region", "Hosts lie in sites. Regions below it are in the tree.", link(`/new/sites?namespace=${namespace}&region=${name}`, "New site")) };
 }
 
 function filter(view) {

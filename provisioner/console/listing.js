@@ -23,7 +23,7 @@ export function listing(parent, { kind, params = {}, head, row, empty }) {
   };
   const again = () => { if (!view.left) read(view.here, view.before).catch(complain); };
   const draw = ({ items, next }) => {
-    if (items.length === 0 && view.before.length === 0) return fill(parent, empty);
+    if (items.length === 0 && view.before.length === 0) return fill(parent, typeof empty === "function" ? empty() : empty);
     const turn = (here, before) => read(here, before).catch(complain);
     const one = view.before.length === 0 && next === null;
     const from = view.before.length * PAGE;

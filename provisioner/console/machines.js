@@ -16,12 +16,13 @@ export function showMachines(main) {
     h("div", { class: "head later" }, h("h2", null, "Firmware profiles"), h("div", { class: "actions" }, link("/new/firmwareprofiles", "New firmware profile"))), parts.profiles);
   const read = () => machines(view, parts.machines).catch((problem) => {
     if (view.left) return;
+    if (problem.status === 403) clearInterval(timer);
     if (problem.status === 403) fill(parts.machines, h("p", { class: "muted" }, `${problem.message} ${problem.next}`));
     else complain(problem);
   });
-  read();
   // They are no resources, so no watch tells of them.
   const timer = setInterval(read, 5000);
+  read();
   const stops = [listing(parts.rules, RULES), listing(parts.profiles, PROFILES)];
   return () => { view.left = true; clearInterval(timer); for (const stop of stops) stop(); };
 }

@@ -24,7 +24,10 @@ export function tree(parent, here) {
   const top = h("ul", { class: "tree", role: "tree", "aria-label": "Places", onkeydown: keys });
   fill(parent, h("h2", { class: "sr" }, "Places"),
     h("a", { href: "/", class: "place all", "aria-current": chosen ? null : "true" }, "Everything"), top);
-  level(top, { plural: "organisations", params: {} }, { chosen, depth: 1 }).catch(complain);
+  level(top, { plural: "organisations", params: {} }, { chosen, depth: 1 }).then(() => {
+    // One item is always in the order of the Tab key; the arrows move from there.
+    if (!chosen) top.querySelector("[role=treeitem]")?.setAttribute("tabindex", "0");
+  }).catch(complain);
 }
 
 /** What lies directly in a node: lists of one kind each, in order. */
@@ -41,7 +44,6 @@ function below(node) {
 /** One page of a level at the end of `ul`; what comes after it on a click. */
 async function level(ul, what, at, next) {
   const page = await list(what.plural, { ...what.params, limit: PAGE, continue: next });
-  // Projects of an organisation, not what lies deeper.
   const items = page.items.map((node) => branch(node, at));
   const more = page.next ? h("li", { role: "none" }, button("More…", (event) => {
     event.target.parentNode.remove();
@@ -92,7 +94,7 @@ function keys(event) {
   const expanded = item.getAttribute("aria-expanded");
   const to = {
     ArrowDown: () => items[at + 1], ArrowUp: () => items[at - 1], Home: () => items[0], End: () => items.at(-1),
-    ArrowRight: () => (expanded === "false" ? item.unfold(true) && item : items[at + 1]),
+    ArrowRight: () => (expanded === "false" ? item.unfold(true) && item : expanded === "true" ? items[at + 1] : item),
     ArrowLeft: () => (expanded === "true" ? item.unfold(false) && item : item.parentNode.closest("[role=treeitem]")),
     Enter: () => { item.querySelector("a.place").click(); return item; },
   }[event.key]?.();
