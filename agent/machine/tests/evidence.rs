@@ -5,12 +5,13 @@
 mod rig;
 
 use cairn_contract::attest::{Challenge, is_proof_of_activation, quote_binding};
-use cairn_contract::{Hex, SessionKey};
+use cairn_contract::wipe::{WipeHow, WipeSample, wipe_binding};
+use cairn_contract::{Digest, DiskSelector, Hex, HostId, InstallId, SessionKey, Signed, Timestamp, WipePlan};
 use cairn_evidence::pcr::{PcrSet, PcrValues};
 use cairn_evidence::quote::{self, Demand};
 use cairn_evidence::{AkPublic, EkPublic, Statement, certify, credential, ek};
 use cairn_machine::prover::{ProveError, Prover};
-use cairn_machine::tpm::TpmError;
+use cairn_machine::tpm::{PcrSelection, TpmError};
 use uuid::Uuid;
 
 const SECRET: [u8; 32] = [0x5A; 32];
@@ -64,6 +65,37 @@ fn a_challenge_is_answered_and_everything_in_the_answer_holds() {
     let certified = certify::verify(&statement, &tls.public.0, &ak, &binding).unwrap();
     assert_eq!(Some(certified.point), tls_key.point());
     assert_eq!(Some(certified.into_inner().spki_der), tls_key.spki());
+}
+
+#[test]
+fn the_tpm_s_word_for_a_wipe_holds_for_that_report_only() {
+    let Some(state) = rig::State::with_certificates("wipe") else { return };
+    let swtpm = rig::Swtpm::start(&state);
+    let prover = Prover::new(swtpm.tpm()).unwrap();
+    let plan = WipePlan {
+        wipe: InstallId(Uuid::nil()),
+        host: HostId(Uuid::nil()),
+        ak_name: prover.ak_name().unwrap(),
+        expires: Timestamp(0),
+        disk: DiskSelector::default(),
+        how: WipeHow::Zeros,
+        sample: WipeSample { ends: 0, places: 1, place_bytes: 4096 },
+        nonce: Digest(NONCE),
+        pcrs: PCRS.to_vec(),
+        pcr_values: vec![],
+    };
+    let signed: Signed<WipePlan> = serde_json::from_str(r#"{"payload":"","signature":""}"#).unwrap();
+    let proof = prover.prove_wipe(&plan, signed, "it is done".into()).unwrap();
+    let ak = AkPublic::parse(&proof.ak_public.0).unwrap();
+    let values = prover.tpm().pcr_read(PcrSelection::of(PCRS)).unwrap();
+    let mut reported = PcrValues::default();
+    values.iter().for_each(|(pcr, v)| reported.set(*pcr, cairn_evidence::Digest(*v)).unwrap());
+    let statement = Statement { message: &proof.quote.0, signature: &proof.signature.0 };
+    let holds = |report: &str| {
+        let nonce = wipe_binding(&plan.nonce, report);
+        quote::verify(&statement, &ak, &Demand { nonce: &nonce, pcrs: PcrSet::of(&PCRS) }, &reported).is_ok()
+    };
+    assert!(holds(&proof.report) && !holds("it is not done"));
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(crate) async fn carry_out(
     telling.spawn(tell(watch.clone(), target.size()));
     let work = spawn_blocking(move || {
         let report = wipe::run(&order.plan, &disk, &target, &watch)?;
-        Ok::<_, Failure>(sign(&prover, order, &report)?)
+        sign(&prover, order, &report)
     });
     let proof = work.await.context("the wipe ended unexpectedly").map_err(Failure::internal)??;
     drop(telling);

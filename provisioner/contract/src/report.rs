@@ -96,7 +96,7 @@ pub enum ReportKind {
         phases: Vec<PhaseTime>,
         /// Times the download was resumed.
         resumed: u32,
-        /// The same disk, for finding it again; absent from installers before 0.2.
+        /// The same disk, for finding it again; installers that are older do not say it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<DiskInfo>,
     },

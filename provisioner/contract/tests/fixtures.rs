@@ -4,8 +4,9 @@
 
 use cairn_contract::{
     Evidence, Heartbeat, Hello, HelloReply, ImageManifest, Plan, Report, Sealed, SessionKey, Signed,
-    SiteTrust, Verdict,
+    SiteTrust, Verdict, WipePlan, WipeProof, WipeReport,
     attest::{proof_of_activation, quote_binding},
+    wipe::wipe_binding,
 };
 use ed25519_dalek::SigningKey;
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,6 +35,36 @@ fn every_message_of_version_1_loads_and_is_said_the_same_way() {
     frozen::<ImageManifest>(include_str!("fixtures/manifest.json"));
     frozen::<SiteTrust>(include_str!("fixtures/site.json"));
     frozen::<Heartbeat>(include_str!("fixtures/heartbeat.json"));
+}
+
+#[test]
+fn every_message_about_a_wipe_loads_and_is_said_the_same_way() {
+    frozen::<Verdict>(include_str!("fixtures/verdict-wipe.json"));
+    frozen::<WipePlan>(include_str!("fixtures/wipe-plan.json"));
+    frozen::<WipeReport>(include_str!("fixtures/wipe-report.json"));
+    frozen::<WipeProof>(include_str!("fixtures/wipe-proof.json"));
+    frozen::<Report>(include_str!("fixtures/report-finished-target.json"));
+}
+
+/// As an installer does that is older than a word.
+#[test]
+fn an_unknown_verdict_is_refused_by_its_name() {
+    let refused = serde_json::from_str::<Verdict>(r#"{"is":"melt","plan":{"sealed":"00"}}"#).unwrap_err();
+    assert!(refused.to_string().contains("melt"), "{refused}");
+}
+
+#[test]
+fn a_wipe_is_bound_and_sampled_as_ever() {
+    let plan: WipePlan = serde_json::from_str(include_str!("fixtures/wipe-plan.json")).unwrap();
+    assert_eq!(
+        hex(&wipe_binding(&plan.nonce, "{}")),
+        "6507119d9ae023ee3718f0ab853c6726b2560224be9007cf04f7bfbda14818b6"
+    );
+    let (places, digest) = plan.all_zero(2 << 30);
+    assert_eq!(
+        (places, digest.to_string().as_str()),
+        (1536, "455ae46b9d4a301259f6abd987b100f7ffd88c385d3ba16bdda7a08dc215e20c")
+    );
 }
 
 fn hex(bytes: &[u8]) -> String {

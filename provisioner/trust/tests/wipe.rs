@@ -170,7 +170,9 @@ fn a_signed_report_of_something_else_proves_nothing() {
         let refused = judge(&proof(&ak, &plan, &report), &site().verifying_key()).map(|w| w.report);
         assert!(matches!(refused, Err(WipeRefusal::OtherThanPlanned(_))), "{refused:?}");
     }
-    for report in [WipeReport { samples: 1, ..good.clone() }, WipeReport { samples_sha256: Digest([0; 32]), ..good }] {
+    for report in
+        [WipeReport { samples: 1, ..good.clone() }, WipeReport { samples_sha256: Digest([0; 32]), ..good }]
+    {
         let refused = judge(&proof(&ak, &plan, &report), &site().verifying_key()).map(|w| w.report);
         assert!(matches!(refused, Err(WipeRefusal::NotZero)), "{refused:?}");
     }

@@ -123,10 +123,9 @@ fn proven(state: &State, install: InstallId, cx: Context<'_>) -> Step {
 fn deauthorised(state: &State, cx: Context<'_>) -> Step {
     let why = match state {
         State::FirstBoot { .. } | State::Running { .. } | State::Silent { .. } => Why::Deauthorised,
-        State::Registered
-        | State::Booting { .. }
-        | State::Attesting { .. }
-        | State::Installing { .. } => Why::Barred,
+        State::Registered | State::Booting { .. } | State::Attesting { .. } | State::Installing { .. } => {
+            Why::Barred
+        }
         // One on its way out is authorised to nothing but its own wipe.
         State::Pending
         | State::Quarantined { .. }

@@ -154,7 +154,8 @@ fn failure_next(kind: FailureKind) -> &'static str {
     }
 }
 
-const DESTROY: &str = "Take the disk out and destroy it: it keeps data. Then remove the record: cairn delete host NAME";
+const DESTROY: &str =
+    "Take the disk out and destroy it: it keeps data. Then remove the record: cairn delete host NAME";
 
 fn wipe_next(kind: FailureKind) -> &'static str {
     match kind {

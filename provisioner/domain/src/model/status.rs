@@ -162,7 +162,7 @@ pub fn of_host(host: &Host) -> HostStatus {
             State::Running { .. } => None,
             _ => host.state.deadline().and_then(rfc3339),
         },
-        next: why.as_ref().map(|w| w.next().replace("NAME", &host.spec.name)),
+        next: next(&host.state).map(|text| text.replace("NAME", &host.spec.name)),
         why: why.map(|w| w.to_string()),
         installed: host.installed.as_ref().map(installed),
         serial: host.spec.serial.clone().or_else(|| reported(smbios.map(|s| &s.serial))),
@@ -173,6 +173,16 @@ pub fn of_host(host: &Host) -> HostStatus {
         retired: retired(&host.state),
         actions: actions(host),
         conditions: conditions(host),
+    }
+}
+
+/// What a person does to bring it forward, where it waits for one.
+fn next(state: &State) -> Option<&'static str> {
+    match state {
+        State::Retiring { .. } => {
+            Some("Boot it from the network: that wipes its disk. To take it back: cairn host retry NAME")
+        }
+        _ => state.why().map(|why| why.next()),
     }
 }
 
