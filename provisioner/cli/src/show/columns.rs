@@ -252,13 +252,30 @@ fn at(object: &Value, pointer: &str) -> String {
 }
 
 fn bound(policy: &Value) -> String {
-    match policy.pointer("/spec/selector") {
-        Some(selector) if !selector.is_null() => match selector {
-            Value::String(text) => format!("hosts with {text}"),
-            other => format!("hosts with {other}"),
-        },
-        _ => at(policy, "/spec/target"),
+    match policy.pointer("/spec/selector").filter(|s| !s.is_null()) {
+        Some(selector) => format!("hosts with {}", selector_text(selector)),
+        None => at(policy, "/spec/target"),
     }
+}
+
+/// As `-l` takes it: `role=till,size in (small,tiny),!old`.
+fn selector_text(selector: &Value) -> String {
+    if let Some(text) = selector.as_str() {
+        return text.to_owned();
+    }
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(Some(pairs(selector.get("matchLabels"))).filter(|p| !p.is_empty()));
+    for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
+        let (key, values) = (text(expression, "/key"), list(expression.get("values")));
+        parts.push(match text(expression, "/operator") {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            other => format!("{key} {other} {values}"),
+        });
+    }
+    parts.join(",")
 }
 
 fn sections(policy: &Value) -> String {
@@ -295,8 +312,32 @@ pub(crate) fn none(kind: Kind) -> &'static str {
             "No claim rules: a machine that nobody registered waits as pending. Fields: cairn explain claimrule"
         }
         Kind::User => "No users. The first one is made by: cairn login URL --code CODE --user NAME",
-        Kind::Role => "No roles of your own here; the built-in ones are in: cairn explain role",
+        Kind::Role => {
+            "No roles of your own here. Built in: admin, org-admin, project-admin, site-operator, host-installer, app-deployer, auditor, viewer"
+        }
         Kind::RoleBinding => "No role bindings here. Fields: cairn explain rolebinding",
         Kind::Token => "No tokens here. Make one: cairn token create NAME --role ROLE",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_selector_is_shown_as_it_is_typed() {
+        let policy = json!({"spec": {"selector": {"matchLabels": {"role": "till"}, "matchExpressions": [
+            {"key": "size", "operator": "In", "values": ["small", "tiny"]}, {"key": "old", "operator": "DoesNotExist"},
+            {"key": "a", "operator": "NotIn", "values": ["b"]}, {"key": "c", "operator": "Exists"}]}}});
+        assert_eq!(bound(&policy), "hosts with role=till,size in (small,tiny),!old,a notin (b),c");
+        assert_eq!(bound(&json!({"spec": {"target": {"kind": "Region", "name": "eu"}}})), "region/eu");
+        assert_eq!(bound(&json!({"spec": {}})), "namespace");
+    }
+
+    #[test]
+    fn all_roles_that_are_built_in_are_told() {
+        assert!(cairn_domain::access::BUILTIN.iter().all(|role| none(Kind::Role).contains(role)));
     }
 }

@@ -158,6 +158,9 @@ fn type_of(document: &Value, schema: &Value) -> String {
     if let Some(items) = schema.get("items") {
         return format!("list of {}", type_of(document, items));
     }
+    if let Some(only) = schema.get("const").and_then(Value::as_str) {
+        return plain(only, 60);
+    }
     let choices = choices(schema);
     match (choices.is_empty(), schema.get("additionalProperties")) {
         (false, _) => choices.join("|"),
