@@ -536,7 +536,7 @@ fn nothing_goes_that_others_lie_in_or_name() {
     refused(
         delete(&f, Organisation, "acme"),
         &[
-            "2 lie in Organisation acme: Project retail.acme, Project wholesale.acme | move or delete those first",
+            "Organisation acme is not empty; in it there are 2: Project retail.acme, Project wholesale.acme | move or delete those first",
         ],
     );
     for n in 0..6 {
@@ -545,9 +545,12 @@ fn nothing_goes_that_others_lie_in_or_name() {
     refused(
         delete(&f, Site, "till.retail.acme"),
         &[
-            "7 lie in Site till.retail.acme: Host h0.retail.acme, Host h1.retail.acme, Host h2.retail.acme, Host h3.retail.acme, Host h4.retail.acme and 2 more",
+            "Site till.retail.acme is not empty; in it there are 7: Host h0.retail.acme, Host h1.retail.acme, Host h2.retail.acme, Host h3.retail.acme, Host h4.retail.acme and 2 more",
         ],
     );
+    f.put(Organisation, "default", json!({}));
+    f.put(Project, "default.default", json!({}));
+    refused(delete(&f, Project, "default.default"), &["machines that nobody registered wait in this project"]);
     f.put(Site, "empty.retail.acme", json!({}));
     assert_eq!(delete(&f, Site, "empty.retail.acme"), Ok(Admitted::Delete));
     let at = json!({"kind": "Site", "name": "empty"});

@@ -102,10 +102,10 @@ pub enum RedeemError {
     #[error("the one-time code is wrong")]
     Wrong,
     /// Too late.
-    #[error("the one-time code has expired; make a new one with `cairn init`")]
+    #[error("the one-time code has expired; make a new one on the server: cairn admin code")]
     Expired,
     /// A second time.
-    #[error("the one-time code was used already; make a new one with `cairn init`")]
+    #[error("the one-time code was used already; make a new one on the server: cairn admin code")]
     Used,
 }
 

@@ -20,8 +20,12 @@ pub(super) fn check(index: &Index, current: &Object, problems: &mut Problems) {
     let mut children: Vec<String> = index.children(uid).map(ToString::to_string).collect();
     children.sort();
     if !children.is_empty() {
-        let message = format!("{} lie in {current}: {}", children.len(), some_of(&children));
+        let message = format!("{current} is not empty; in it there {}", some_of_count(&children));
         problems.conflict("metadata.name", message, "move or delete those first");
+    }
+    if current.kind() == Kind::Project && current.full_name() == "default.default" {
+        let next = "keep it; it costs nothing, and claim rules can send machines elsewhere";
+        problems.conflict("metadata.name", "machines that nobody registered wait in this project", next);
     }
     let named = named_by(index, current);
     if !named.is_empty() {
@@ -31,6 +35,11 @@ pub(super) fn check(index: &Index, current: &Object, problems: &mut Problems) {
     if access::leaves_no_admin(index, uid, None) {
         refuse_last_admin(problems);
     }
+}
+
+fn some_of_count(children: &[String]) -> String {
+    let verb = if children.len() == 1 { "is" } else { "are" };
+    format!("{verb} {}: {}", children.len(), some_of(children))
 }
 
 fn advice(kind: Kind) -> &'static str {
