@@ -85,6 +85,16 @@ function draw(view, parts) {
   fill(parts.facts, facts(view.host));
 }
 
+/** A button that was pressed shows it until the server has answered, and is not pressed twice. */
+function busy(run) {
+  return async (event) => {
+    const pressed = event.currentTarget;
+    if (pressed.getAttribute("aria-busy")) return;
+    pressed.setAttribute("aria-busy", "true");
+    try { await run(); } finally { pressed.removeAttribute("aria-busy"); }
+  };
+}
+
 function header(view, parts) {
   const { host } = view;
   const { status } = host;
@@ -105,7 +115,7 @@ function header(view, parts) {
     h("div", { class: "title" }, h("h1", null, host.metadata.name), badge(status.phase),
       muted(status.attempt ? `attempt ${status.attempt}, ` : "", since(Date.parse(status.since)))),
     reason,
-    h("div", { class: "actions" }, orders(host, changed).map(({ id, label, tone, run }) => button(label, run, { id: `do-${id}`, class: tone })),
+    h("div", { class: "actions" }, orders(host, changed).map(({ id, label, tone, run }) => button(label, busy(run), { id: `do-${id}`, class: tone })),
       editLink("hosts", fullName(host), "Edit as text")),
   ];
 }

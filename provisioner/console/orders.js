@@ -20,7 +20,7 @@ const ORDERS = {
 export function orders(host, changed) {
   const own = host.status.actions.filter((name) => ORDERS[name]).map((name) => button(host, name, ORDERS[name], changed));
   return [...own.filter(({ tone }) => tone === "primary"),
-    { id: "labels", label: "Labels", tone: "", run: () => labels(host, changed) }, { id: "move", label: "Move", tone: "", run: () => move(host, changed) },
+    { id: "labels", label: "Labels", tone: "", run: () => labels(host, changed).catch(complain) }, { id: "move", label: "Move", tone: "", run: () => move(host, changed).catch(complain) },
     ...own.filter(({ tone }) => tone !== "primary")];
 }
 
