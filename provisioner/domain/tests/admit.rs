@@ -528,6 +528,15 @@ fn a_token_ends_within_400_days_of_its_making() {
 }
 
 #[test]
+fn the_project_where_unknown_machines_wait_stays() {
+    let mut f = Forest::small();
+    f.put(Organisation, "default", json!({}));
+    f.put(Project, "default.default", json!({}));
+    let delete = Intent::Delete { current: f.get(Project, "default.default") };
+    refused(admit(&f.index, delete, stamp(1)), &["machines that nobody registered wait in this project"]);
+}
+
+#[test]
 fn nothing_goes_that_others_lie_in_or_name() {
     let mut f = Forest::small();
     let delete = |f: &Forest, kind, name: &str| {
@@ -548,9 +557,6 @@ fn nothing_goes_that_others_lie_in_or_name() {
             "Site till.retail.acme is not empty; in it there are 7: Host h0.retail.acme, Host h1.retail.acme, Host h2.retail.acme, Host h3.retail.acme, Host h4.retail.acme and 2 more",
         ],
     );
-    f.put(Organisation, "default", json!({}));
-    f.put(Project, "default.default", json!({}));
-    refused(delete(&f, Project, "default.default"), &["machines that nobody registered wait in this project"]);
     f.put(Site, "empty.retail.acme", json!({}));
     assert_eq!(delete(&f, Site, "empty.retail.acme"), Ok(Admitted::Delete));
     let at = json!({"kind": "Site", "name": "empty"});
