@@ -63,6 +63,8 @@ impl Suite {
         let lint = ["--workspace", "--all-targets", "--", "-D", "warnings"];
         self.step("clippy", || workshop.cargo("clippy").args(lint).run());
         self.step("unit tests", || unit_tests(workshop, install));
+        self.step("guide", || workshop.api_tests()?.arg("guide").run());
+        self.step("schema", || schema(workshop));
     }
 
     /// Each part is built once; a later part runs only when the earlier ones are there.

@@ -11,21 +11,25 @@ use crate::child::{Process, leashed};
 use crate::site::{Database, Site};
 
 /// For the whole run; it takes four minutes.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(420);
 /// Lines of its report that a failure repeats: the last ones sum it up.
 const SHOWN: usize = 400;
 
-/// Runs it; true when nothing was found.
-pub(crate) fn run(cairn: &Path, python: &Path, config: &Path) -> Result<bool> {
+/// Runs it with what lies in `folder`; true when nothing was found.
+pub(crate) fn run(cairn: &Path, python: &Path, folder: &Path) -> Result<bool> {
     let site = Site::start(cairn, &Database::Sqlite)?;
     let since = Instant::now();
     let mut command = leashed(python);
-    command.args(["-m", "schemathesis.cli", "--no-color", "--config-file"]).arg(config).arg("run");
+    command
+        .args(["-m", "schemathesis.cli", "--no-color", "--config-file"])
+        .arg(folder.join("schemathesis.toml"))
+        .arg("run");
     command.arg(format!("https://{}/api/v1/openapi.json", site.address()));
     command
         .current_dir(site.folder())
         .env("CAIRN_TOKEN", site.tokens().first().context("no token")?)
         .env("CAIRN_CA", site.ca());
+    command.env("CAIRN_HOOKS", folder.join("schemathesis_hooks.py"));
     command.env("PYTHONIOENCODING", "utf-8").env("COLUMNS", "120");
     let mut process = Process::start(command, Stdio::null())?;
     let status = process.finish(PATIENCE);

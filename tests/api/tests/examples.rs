@@ -1,5 +1,7 @@
 //! Each file of `examples/` holds resources that a new appliance admits, in the order of the files' names.
 
+#![allow(clippy::unwrap_used, reason = "in tests, also beside test functions")]
+
 use std::path::{Path, PathBuf};
 
 use cairn_contract::Timestamp;
