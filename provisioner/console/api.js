@@ -1,6 +1,6 @@
 // Speaks to the REST API: JSON, problems as errors, pages, and live streams that come back by themselves.
 
-export class Problem extends Error {
+class Problem extends Error {
   constructor(status, body) {
     super(body.detail || body.title || `status ${status}`);
     this.status = status;

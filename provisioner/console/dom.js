@@ -19,7 +19,7 @@ const shown = (children) => children.flat(4).filter((c) => c !== null && c !== u
   .map((c) => (typeof c === "string" ? plain(c) : c));
 
 /** Marks that turn the direction of text would move what stands beside a stranger's words: they show as what they are. */
-export const plain = (text) => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+const plain = (text) => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 
 const SVG = "http://www.w3.org/2000/svg";
 

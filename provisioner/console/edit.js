@@ -128,7 +128,7 @@ async function check(view, parts) {
 }
 
 /** Which hosts would feel it, and how. */
-export function touched(affected) {
+function touched(affected) {
   if (!affected) return null;
   if (affected.hosts === 0) return h("p", { class: "muted" }, "Nothing changes for any host.");
   const shown = (value) => (value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value));

@@ -50,7 +50,7 @@ export function locate(text, field) {
   return { offset: 0, line: 1 };
 }
 
-export const lineOf = (text, offset) => text.slice(0, offset).split("\n").length;
+const lineOf = (text, offset) => text.slice(0, offset).split("\n").length;
 
 /** Where a JSON parser stopped, from its message; browsers name a position or a line. */
 export function stopped(text, message) {

@@ -3,7 +3,7 @@
 import { list, query, watch } from "./api.js";
 import { complain, setLive } from "./app.js";
 import { button, fill, h, link, muted, table } from "./dom.js";
-import { fullName, pageOf } from "./names.js";
+import { pageOf } from "./names.js";
 import { badge, since, stateOf } from "./words.js";
 
 const PAGE = 100;

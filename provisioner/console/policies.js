@@ -27,7 +27,7 @@ function target(policy) {
 }
 
 /** A selector as the command line writes it. */
-export function selectorText(selector) {
+function selectorText(selector) {
   if (typeof selector === "string") return selector;
   const labels = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
   const words = { In: "in", NotIn: "notin" };
