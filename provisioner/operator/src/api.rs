@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::{
     Backups,
     app::{App, Services},
-    audit, auth, backups, bundles, console, events, guard, hosts, limit, lists, openapi, people,
+    audit, auth, backups, bundles, can, console, events, guard, hosts, limit, lists, openapi, people,
     problem::{Kind, Problem},
     replay, resources,
     route::{Door, Pace, Route},
@@ -58,6 +58,7 @@ pub(crate) fn routes() -> Vec<Route> {
         people::routes(),
         resources::routes(),
         bundles::routes(),
+        can::routes(),
         events::routes(),
         hosts::routes(),
         lists::routes(),

@@ -16,6 +16,7 @@ mod audit;
 mod auth;
 mod backups;
 mod bundles;
+mod can;
 mod console;
 mod events;
 mod guard;

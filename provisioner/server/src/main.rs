@@ -104,9 +104,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Operator(cairn_cli::Command::Backup(args)) if backup::is_local(&cli.globals, &args) => {
             runtime()?.block_on(backup::run(&cli.globals, args))
         }
-        Command::Operator(command) => {
-            runtime()?.block_on(cairn_cli::run(command, cairn_cli::Context::new(&cli.globals)))
-        }
+        Command::Operator(command) => runtime()?.block_on(cairn_cli::run(
+            command,
+            cairn_cli::Context::new(&cli.globals).of_program(<Cli as clap::CommandFactory>::command()),
+        )),
     }
 }
 
