@@ -8,7 +8,10 @@ use cairn_domain::{
     policies::Defaults,
 };
 use cairn_store::{Catalog, Reporter, Store};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::Instant,
+};
 
 use crate::{
     auth::{Auth, AuthSettings, Caller},
@@ -97,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) buckets: Buckets,
     pub(crate) under_way: UnderWay,
     pub(crate) told: crate::watch::Told,
+    /// Writes that others were quicker than stand in line.
+    pub(crate) turns: Mutex<()>,
     pub(crate) limits: Limits,
     pub(crate) started: Instant,
     pub(crate) uploads: Arc<Semaphore>,
@@ -127,6 +132,7 @@ impl App {
             buckets: Buckets::default(),
             under_way: UnderWay::default(),
             told: crate::watch::Told::default(),
+            turns: Mutex::default(),
             limits,
             started: Instant::now(),
             uploads: Arc::new(Semaphore::new(limits.uploads)),

@@ -55,6 +55,7 @@ pub(crate) fn refused(app: &App, caller: &Caller, error: &OrderError, name: &str
             Problem::new(Kind::WrongState, detail, next)
         }
         OrderError::Commit(CommitError::Stale) => cannot("It changed at the same moment: try again."),
+        OrderError::Commit(CommitError::NoSuchPlace(_)) => cannot("It was removed at the same moment."),
         OrderError::Read(_) | OrderError::Commit(_) => Problem::internal(error),
     }
 }

@@ -215,6 +215,10 @@ impl Problem {
             let next = "Make room where the data folder is (df), then try again: nothing was written.";
             return Self::new(Kind::NoSpace, "The disk of the provisioner is full.", next);
         }
+        if cairn_store::trouble(error) == Some(cairn_store::Trouble::Away) {
+            let next = "Try again in a few seconds. If it stays so: does PostgreSQL run (systemctl status postgresql)?";
+            return Self::new(Kind::Unavailable, "The database does not answer.", next).after(5);
+        }
         Self::new(
             Kind::Internal,
             "The request failed inside Cairn.",
@@ -252,4 +256,22 @@ fn stopped(mut text: String) -> String {
         text.push('.');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write the database")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_full_disk_says_what_to_do_whichever_engine_is_on_it() {
+        for words in ["database or disk is full", "could not extend file: No space left on device"] {
+            let problem = Problem::internal(&Outer(std::io::Error::other(words)));
+            assert_eq!((problem.status, problem.kind.as_ref()), (507, "urn:cairn:problem:no-space"));
+        }
+        assert_eq!(Problem::internal(&Outer(std::io::Error::other("x"))).status, 500);
+    }
 }

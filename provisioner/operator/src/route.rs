@@ -83,6 +83,8 @@ pub(crate) struct Answer {
     pub(crate) content: Option<(&'static str, Describe)>,
     /// Response headers.
     pub(crate) headers: Vec<&'static str>,
+    /// Operations that can go on with it: name of the operation, JSON pointer in the body to its `key`.
+    pub(crate) links: Vec<(String, &'static str)>,
 }
 
 impl Route {
@@ -181,7 +183,7 @@ impl Route {
         about: impl Into<String>,
         content: Option<(&'static str, Describe)>,
     ) -> Self {
-        let answer = Answer { status, about: about.into(), content, headers: Vec::new() };
+        let answer = Answer { status, about: about.into(), content, headers: Vec::new(), links: Vec::new() };
         self.operation.answers.push(answer);
         self
     }
@@ -194,11 +196,36 @@ impl Route {
         self
     }
 
+    /// The last answer's body names at `pointer` the `key` of `method path`.
+    pub(crate) fn leads_to(mut self, method: &Method, path: &str, pointer: &'static str) -> Self {
+        if let Some(answer) = self.operation.answers.last_mut() {
+            answer.links.push((operation_id(method, path), pointer));
+        }
+        self
+    }
+
     /// Problems that it may answer, beyond those of every route.
     pub(crate) fn problems(mut self, kinds: &[Kind]) -> Self {
         self.operation.problems.extend(kinds);
         self
     }
+}
+
+/// `GET /hosts/{key}` is `getHostsByKey`.
+pub(crate) fn operation_id(method: &Method, path: &str) -> String {
+    let mut id = method.as_str().to_lowercase();
+    for part in path.split('/').filter(|p| !p.is_empty()) {
+        let (by, word) = match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
+            Some(name) => ("By", name),
+            None => ("", part),
+        };
+        id.push_str(by);
+        for word in word.split(['.', '-', '_']) {
+            let mut chars = word.chars();
+            id.extend(chars.next().into_iter().flat_map(char::to_uppercase).chain(chars));
+        }
+    }
+    id
 }
 
 /// The schema of a type.

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use cairn_contract::HostId;
 use cairn_domain::{
     access::Place,
-    index::Index,
     model::{Kind, Labels, Namespace, Object, Spec, Verb},
 };
 use cairn_store::{Admission, By, Order, Registration, Run, Windows};
@@ -172,7 +171,7 @@ impl Told for Accept {
         let home = &current.metadata.namespace;
         let place = match &self.site {
             Some(site) => {
-                let (project, site) = site_of(view.index, home, site)?;
+                let (project, site) = site_of(view, home, site)?;
                 let there = Spot { project: &project, site: &site };
                 // To where one may not register is to where one may not accept.
                 there.must_allow(view, Verb::Accept)?;
@@ -201,7 +200,7 @@ impl Told for Move {
     fn order(&self, _: &str, view: &View<'_>, current: &Object) -> Result<(Verb, Order), Problem> {
         let home = self.namespace.as_ref().unwrap_or(&current.metadata.namespace);
         let (project, site) = match &self.site {
-            Some(site) => site_of(view.index, home, site).map(|(project, site)| (project, Some(site)))?,
+            Some(site) => site_of(view, home, site).map(|(project, site)| (project, Some(site)))?,
             None if self.namespace.is_some() => (home.clone(), None),
             None => {
                 let next = "Give site, namespace, or both.";
@@ -247,13 +246,14 @@ impl Spot<'_> {
     }
 }
 
-/// `SITE` of `home`, or `SITE.PROJECT.ORGANISATION`.
-fn site_of(index: &Index, home: &Namespace, text: &str) -> Result<(Namespace, String), Problem> {
+/// `SITE` of `home`, or `SITE.PROJECT.ORGANISATION`. What is hidden is as what does not exist.
+fn site_of(view: &View<'_>, home: &Namespace, text: &str) -> Result<(Namespace, String), Problem> {
     let (name, project) = match text.split_once('.') {
         None => (text, Some(home.clone())),
         Some((name, rest)) => (name, rest.parse().ok()),
     };
-    let found = project.filter(|p| index.named(Kind::Site, p, name).is_some());
+    let is_seen = |p: &Namespace| view.index.named(Kind::Site, p, name).is_some_and(|o| view.sight.sees(o));
+    let found = project.filter(is_seen);
     found.map(|p| (p, name.to_owned())).ok_or_else(|| no_site(text))
 }
 

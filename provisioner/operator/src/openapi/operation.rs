@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn describe(route: &Route, schemas: &mut Schemas) -> Value {
     let operation = &route.operation;
     let mut out = json!({
-        "operationId": id(route),
+        "operationId": route::operation_id(&route.method, &route.path),
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": parameters(route),
@@ -33,23 +33,6 @@ pub(super) fn describe(route: &Route, schemas: &mut Schemas) -> Value {
         out["requestBody"] = json!({ "required": body.optional == Optional::No, "content": content });
     }
     out
-}
-
-/// `GET /hosts/{key}` is `getHostsByKey`.
-fn id(route: &Route) -> String {
-    let mut id = route.method.as_str().to_lowercase();
-    for part in route.path.split('/').filter(|p| !p.is_empty()) {
-        let (by, word) = match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
-            Some(name) => ("By", name),
-            None => ("", part),
-        };
-        id.push_str(by);
-        for word in word.split(['.', '-', '_']) {
-            let mut chars = word.chars();
-            id.extend(chars.next().into_iter().flat_map(char::to_uppercase).chain(chars));
-        }
-    }
-    id
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
@@ -125,6 +108,13 @@ fn success(answer: &Answer, schemas: &mut Schemas) -> Value {
     if !answer.headers.is_empty() {
         let header = |name: &&str| ((*name).to_owned(), json!({ "schema": { "type": "string" } }));
         response["headers"] = Value::Object(answer.headers.iter().map(header).collect());
+    }
+    if !answer.links.is_empty() {
+        let link = |(id, pointer): &(String, &str)| {
+            let key = format!("$response.body#{pointer}");
+            (id.clone(), json!({ "operationId": id, "parameters": { "key": key } }))
+        };
+        response["links"] = Value::Object(answer.links.iter().map(link).collect());
     }
     response
 }

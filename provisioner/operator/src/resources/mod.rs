@@ -14,6 +14,7 @@ pub(crate) mod find;
 pub(crate) mod list;
 mod merge;
 mod shape;
+mod sight;
 mod verbs;
 pub(crate) mod write;
 
@@ -31,6 +32,7 @@ use axum::{
 };
 use bytes::Bytes;
 use cairn_domain::model::Kind;
+use http::Method;
 
 use crate::{
     app::App,
@@ -116,8 +118,26 @@ fn create_route(kind: Kind) -> Route {
         .gives_as(201, "It was made", Some((JSON, shape::object(kind))))
         .with("Location")
         .with("ETag")
+        .leads_on(kind)
         .gives_as(200, "It would be made", Some((JSON, shape::object(kind))))
         .problems(&[problem::Kind::NotFound, problem::Kind::KeyReused])
+}
+
+impl Route {
+    /// What was made can be read, changed and deleted.
+    fn leads_on(self, kind: Kind) -> Self {
+        let path = format!("/{}/{{key}}", kind.plural());
+        let methods = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE];
+        let mut all =
+            methods.iter().fold(self, |route, method| route.leads_to(method, &path, "/metadata/uid"));
+        if kind.is_node() {
+            all = all.leads_to(&Method::GET, &format!("{path}/effective"), "/metadata/uid");
+        }
+        if kind == Kind::Host {
+            all = all.leads_to(&Method::GET, &format!("{path}/timeline"), "/metadata/uid");
+        }
+        all
+    }
 }
 
 fn replace_route(kind: Kind) -> Route {

@@ -81,17 +81,41 @@ pub(crate) fn manifest(kind: Kind) -> Describe {
         if matches!(kind, Kind::RoleBinding | Kind::Token | Kind::OsImage) {
             required.push("spec");
         }
-        named(
-            g,
-            kind.name(),
-            json!({
-                "type": "object",
-                "properties": properties,
-                "required": required,
-                "additionalProperties": false,
-            }),
-        )
+        let mut schema = json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        });
+        if let Some(example) = example(kind) {
+            schema["examples"] = json!([example]);
+        }
+        named(g, kind.name(), schema)
     })
+}
+
+/// A manifest that an appliance admits as it is when it is new. A token's would expire with time, an image's is not written.
+fn example(kind: Kind) -> Option<Value> {
+    let spec = match kind {
+        Kind::Organisation | Kind::Project => json!({ "settings": { "ntp": "10.0.0.1" } }),
+        Kind::Region => json!({ "displayName": "Europe" }),
+        Kind::Site => json!({ "timezone": "Europe/Berlin" }),
+        Kind::Host => json!({ "serial": "CZ2025001" }),
+        Kind::Policy => json!({ "boot": { "patienceSeconds": 900 } }),
+        Kind::FirmwareProfile => {
+            json!({ "match": { "manufacturer": "Lenovo*" }, "quirks": { "slowStartSeconds": 60 } })
+        }
+        Kind::ClaimRule => {
+            json!({ "match": { "serial": "CZ2025*" }, "site": "main", "accept": false, "priority": 0 })
+        }
+        Kind::User => json!({ "displayName": "Anna" }),
+        Kind::Role => json!({ "rules": [{ "verbs": ["get"], "kinds": ["Host"] }] }),
+        Kind::RoleBinding => json!({ "role": "viewer", "subjects": [{ "kind": "User", "name": "example" }] }),
+        Kind::OsImage | Kind::Token => return None,
+    };
+    Some(
+        json!({ "apiVersion": API_VERSION, "kind": kind.name(), "metadata": { "name": "example" }, "spec": spec }),
+    )
 }
 
 /// One page of a list.

@@ -17,12 +17,12 @@ use cairn_domain::{
     model::{HostFields, Kind, Manifest, Namespace, Object, Spec, Uid, Verb},
 };
 use cairn_store::{
-    Batch, BatchError, By, Clock as _, CredentialWrite, Order, Registration, ResourceWrite, Run, SystemClock,
-    Trail,
+    Batch, BatchError, By, Clock as _, CommitError, CredentialWrite, Order, OrderError, Registration,
+    ResourceWrite, Run, SystemClock, Trail,
 };
 use uuid::Uuid;
 
-use super::find;
+use super::{find, sight};
 use crate::{
     app::{App, View},
     auth::{self, Caller, TokenSecret},
@@ -78,7 +78,9 @@ impl Frame<'_> {
         &self,
         plan: impl Fn(&View<'_>) -> Result<Plan, Problem>,
     ) -> Result<Done, Problem> {
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
+            // Who was too late once waits for a turn: of many writers at once each gets through.
+            let _turn = if tried > 0 { Some(self.app.turns.lock().await) } else { None };
             let made = |view: &View<'_>| plan(view).map(|plan| (plan, view.index.revision()));
             let (made, revision) = self.app.view(self.caller, made)?;
             match self.execute(made, revision).await {
@@ -87,8 +89,7 @@ impl Frame<'_> {
                 Err(Failure::Problem(problem)) => return Err(problem),
             }
         }
-        let detail = "Others change the tree all the time.";
-        Err(Problem::new(problem::Kind::Conflict, detail, "Try again in a moment."))
+        Err(too_busy())
     }
 
     /// What would come of a plan that was made over a tree that is not there yet. Hosts are asked of the driver where their
@@ -103,9 +104,11 @@ impl Frame<'_> {
             })
         };
         match &plan {
-            Plan::Create(object) if object.kind() == Kind::Host && is_real(object) => self.order(plan).await,
+            Plan::Create(object) if object.kind() == Kind::Host && is_real(object) => {
+                self.order(plan).await.map_err(Failure::problem)
+            }
             Plan::Update { after, .. } if after.kind() == Kind::Host && is_real(after) => {
-                self.order(plan).await
+                self.order(plan).await.map_err(Failure::problem)
             }
             Plan::Create(_) | Plan::Update { .. } | Plan::Unchanged(_) | Plan::Delete(_) => {
                 Ok(plan.imagined())
@@ -118,7 +121,7 @@ impl Frame<'_> {
             (Plan::Unchanged(object), _) => {
                 Ok(Done { before: Some(Arc::clone(&object)), after: Some(object), secret: None })
             }
-            (plan, _) if plan.kind() == Kind::Host => Ok(self.order(plan).await?),
+            (plan, _) if plan.kind() == Kind::Host => self.order(plan).await,
             (plan, Run::Check) => Ok(plan.imagined()),
             (plan, Run::Commit) => self.commit(plan, revision).await,
         }
@@ -157,7 +160,7 @@ impl Frame<'_> {
     }
 
     /// Hosts are the driver's.
-    async fn order(&self, plan: Plan) -> Result<Done, Problem> {
+    async fn order(&self, plan: Plan) -> Result<Done, Failure> {
         let (order, before, name) = match plan {
             Plan::Create(object) => {
                 let name = object.metadata.name.clone();
@@ -176,7 +179,11 @@ impl Frame<'_> {
         let removes = matches!(order, Order::Remove(_));
         let by = By { actor: self.caller.actor.clone(), run: self.run };
         let host = self.app.reporter.order(order, by).await;
-        let host = host.map_err(|e| order::refused(self.app, self.caller, &e, &name))?;
+        let host = host.map_err(|e| match e {
+            OrderError::Stale { .. }
+            | OrderError::Commit(CommitError::Stale | CommitError::NoSuchPlace(_)) => Failure::Again,
+            error => order::refused(self.app, self.caller, &error, &name).into(),
+        })?;
         let after = (!removes).then(|| Arc::new(Object::from(host)));
         Ok(Done { before, after, secret: None })
     }
@@ -259,6 +266,7 @@ pub(crate) fn update(view: &View<'_>, current: &Arc<Object>, manifest: &Manifest
     if !view.sight.decide(Verb::Update, kind, Place::Of(current.metadata.uid)).is_allowed() {
         return Err(find::forbidden(Verb::Update, kind, &name));
     }
+    sight::check_place(view, current, manifest)?;
     let intent = Intent::Update { current, manifest };
     match admit::admit(view.index, intent, stamp(view.index)).map_err(refused)? {
         Admitted::Update { object, .. } => {
@@ -304,7 +312,7 @@ pub(crate) fn refused(refusals: Vec<Refusal>) -> Problem {
     Problem::of(kind, refusals.into_iter().map(fault).collect())
 }
 
-fn no_namespace(namespace: &Namespace) -> Problem {
+pub(super) fn no_namespace(namespace: &Namespace) -> Problem {
     let what = match namespace {
         Namespace::Appliance => "the appliance".to_owned(),
         Namespace::Organisation(_) => format!("organisation {namespace}"),
@@ -332,11 +340,26 @@ fn undecided() -> Problem {
     Problem::new(problem::Kind::Internal, "The write was taken for another one.", "Please report this.")
 }
 
+fn too_busy() -> Problem {
+    let detail = "Others change the tree all the time.";
+    Problem::new(problem::Kind::Conflict, detail, "Try again in a moment.")
+}
+
 /// Why it was not committed.
 enum Failure {
     /// Plan anew: the tree has changed.
     Again,
     Problem(Problem),
+}
+
+impl Failure {
+    /// For what is not planned again.
+    fn problem(self) -> Problem {
+        match self {
+            Self::Again => too_busy(),
+            Self::Problem(problem) => problem,
+        }
+    }
 }
 
 impl From<Problem> for Failure {

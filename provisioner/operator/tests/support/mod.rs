@@ -234,10 +234,20 @@ impl Site {
     }
 
     pub(crate) async fn watch(&self, path: &str, last: Option<i64>) -> Events {
-        let authorization = format!("Bearer {TOKEN}");
         let last = last.map(|l| l.to_string());
+        let last: Vec<_> = last.as_deref().map(|l| ("last-event-id", l)).into_iter().collect();
+        self.events(TOKEN, path, &last).await
+    }
+
+    /// With another token.
+    pub(crate) async fn watch_as(&self, secret: &str, path: &str) -> Events {
+        self.events(secret, path, &[]).await
+    }
+
+    async fn events(&self, secret: &str, path: &str, more: &[(&str, &str)]) -> Events {
+        let authorization = format!("Bearer {secret}");
         let mut headers = vec![("authorization", authorization.as_str())];
-        headers.extend(last.as_deref().map(|l| ("last-event-id", l)));
+        headers.extend(more);
         let (response, connection) = self.open("GET", path, &headers, Full::<Bytes>::default()).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -274,6 +284,16 @@ impl Events {
             let frame = self.body.frame().await.expect("the stream goes on").unwrap();
             self.text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
         }
+    }
+
+    /// Reads to the end.
+    pub(crate) async fn ends(&mut self) {
+        let end = async {
+            while let Some(Ok(frame)) = self.body.frame().await {
+                drop(frame)
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), end).await.expect("the stream ends");
     }
 
     /// Next event with that name.
