@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { duration, stateOf } from "./words.js";
 
 const FROM = new Set(["registered", "pending"]);
-const REST = new Set(["running", "silent", "quarantined", "failed"]);
+const REST = new Set(["running", "silent", "quarantined", "failed", "retiring", "retired"]);
 
 /** Stretches of the newest run: same rule as cairn_domain::timeline::phases. */
 export function phases(entries) {
