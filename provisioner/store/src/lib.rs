@@ -52,7 +52,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use credentials::{CredentialWrite, Password, ServiceToken};
 pub use database::{Database, Sharing};
 pub use duty::{Duty, Taken};
-pub use error::{ReadError, WriteError};
+pub use error::{ReadError, Trouble, WriteError, trouble};
 pub use history::{Line, Whose};
 pub use host::{Change, CommitError, HostKey, KeyKind, KeySource, Standing, Write};
 pub use idempotency::Answer;
