@@ -47,10 +47,15 @@ fn tell(cx: &mut Context, failure: Failure) {
         return;
     }
     let words = cx.words();
+    // The server does not know how it is reached from here.
+    let next = match cx.chosen() {
+        Ok(chosen) => failure.next.replace("https://ADDRESS", &chosen.connection.url),
+        Err(_) => failure.next,
+    };
     let lines = failure.text.lines().map(|l| plain(l, MAX_TEXT)).collect::<Vec<_>>().join("\n");
     cx.say(&format!("{} {lines}", words.paint("error:", Tone::Bad)));
-    if !failure.next.is_empty() {
-        cx.say(&format!("{} {}", words.paint("try:", Tone::Busy), plain(&failure.next, MAX_TEXT)));
+    if !next.is_empty() {
+        cx.say(&format!("{} {}", words.paint("try:", Tone::Busy), plain(&next, MAX_TEXT)));
     }
 }
 

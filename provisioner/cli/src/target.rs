@@ -24,7 +24,7 @@ pub(crate) fn kind(word: &str) -> Result<Kind, Failure> {
         let shown = cairn_domain::fact::plain(word, 60);
         let next = match nearest(word) {
             Some(kind) => format!("Did you mean {}? All kinds: cairn api-resources", kind.plural()),
-            None => "See which there are: cairn api-resources".to_owned(),
+            None => "Write the kind first, such as host till-7. All kinds: cairn api-resources".to_owned(),
         };
         Failure::usage(format!("there is no kind {shown}"), next)
     })

@@ -13,6 +13,8 @@ use crate::Output;
 
 /// Where a site's data is when nobody says.
 const DEFAULT_DATA: &str = "/var/lib/cairn";
+/// Heads them in each command's help, below its own options.
+const GLOBAL: &str = "For all commands";
 
 /// For all commands.
 #[derive(Debug, Clone, Default, Args)]
@@ -21,6 +23,7 @@ pub struct Globals {
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         env = "CAIRN_DATA",
         default_value = "",
         hide_default_value = true,
@@ -28,16 +31,16 @@ pub struct Globals {
     )]
     pub data: DataDir,
     /// Context to use instead of the current one; see: cairn context ls
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "NAME")]
     pub context: Option<String>,
     /// Organisation or project to work in, such as acme or retail.acme
-    #[arg(short, long, global = true, value_name = "NS")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, value_name = "NS")]
     pub namespace: Option<String>,
     /// table, wide, json, yaml, name, or jsonpath=TEMPLATE
-    #[arg(short, long, global = true, value_name = "FORM")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, value_name = "FORM")]
     pub output: Option<Output>,
     /// The same as -o json
-    #[arg(long, global = true, conflicts_with = "output")]
+    #[arg(long, global = true, help_heading = GLOBAL, conflicts_with = "output")]
     pub json: bool,
 }
 

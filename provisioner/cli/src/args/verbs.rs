@@ -216,7 +216,8 @@ pub struct Move {
 pub enum Import {
     /// From a CSV file, Cairn's own or that of Edge Manageability Framework
     #[command(
-        after_help = "Columns: name,serial,uuid,mac,ek,site,image,labels,project (the first line names those that are there), or\n\
+        after_help = "Columns: name,serial,uuid,mac,ek,site,image,labels,project (the first line names those that are there; labels\n\
+        are role=till;size=small), or\n\
         Serial,UUID,OSProfile,Site,Secure,RemoteUser,Metadata,... of Edge Manageability Framework.\n\n\
         Examples:\n  cairn import hosts -f hosts.csv --dry-run\n  cairn import hosts -f hosts.csv --error-file wrong.csv -n retail.acme"
     )]

@@ -311,12 +311,14 @@ pub(crate) fn none(kind: Kind) -> &'static str {
         Kind::ClaimRule => {
             "No claim rules: a machine that nobody registered waits as pending. Fields: cairn explain claimrule"
         }
-        Kind::User => "No users. The first one is made by: cairn login URL --code CODE --user NAME",
+        Kind::User => {
+            "No users that you may see. The first one is made by: cairn login URL --code CODE --user NAME"
+        }
         Kind::Role => {
-            "No roles of your own here. Built in: admin, org-admin, project-admin, site-operator, host-installer, app-deployer, auditor, viewer"
+            "No roles of your own here. Built in: admin, org-admin, project-admin, site-operator, host-installer, app-deployer, auditor, viewer (cairn explain role)"
         }
         Kind::RoleBinding => "No role bindings here. Fields: cairn explain rolebinding",
-        Kind::Token => "No tokens here. Make one: cairn token create NAME --role ROLE",
+        Kind::Token => "No tokens here that you may see. Make one: cairn token create NAME --role ROLE",
     }
 }
 

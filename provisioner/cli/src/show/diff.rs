@@ -8,6 +8,8 @@ use crate::{Problem, target};
 
 /// Bytes of one value.
 const VALUE: usize = 400;
+/// Columns of a line with names.
+const COLUMNS: usize = 100;
 
 /// One item of an apply: what became of it, its changes, the hosts it touches.
 pub(crate) fn item(item: &Value, name: &str, suffix: &str, words: &Words) -> String {
@@ -21,7 +23,7 @@ pub(crate) fn item(item: &Value, name: &str, suffix: &str, words: &Words) -> Str
     let mut out = format!("{} {}{suffix}", plain(name, 300), words.paint(action, tone));
     if let Some(problem) = item.get("problem").filter(|p| !p.is_null()).and_then(Problem::of) {
         for line in problem.text().lines() {
-            out += &format!("\n  {}", plain(line, 600));
+            out += &format!("\n  {}", plain(line.trim_start(), 600));
         }
         if !problem.next.is_empty() {
             out += &format!("\n  {} {}", words.paint("try:", Tone::Busy), plain(&problem.next, 600));
@@ -68,7 +70,7 @@ pub(crate) fn affected(item: &Value) -> Vec<String> {
     }];
     let sample = affected.get("sample").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for (changes, names) in alike(sample) {
-        out.push(format!("    {}", names.join(", ")));
+        out.extend(wrapped(&names));
         out.extend(changes.iter().map(|change| format!("      {change}")));
     }
     let shown = sample.len() as u64;
@@ -91,6 +93,21 @@ fn alike(sample: &[Value]) -> Vec<(Vec<String>, Vec<String>)> {
         }
     }
     groups
+}
+
+/// Names on lines that fit a terminal.
+fn wrapped(names: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let name = if at + 1 < names.len() { format!("{name},") } else { name.clone() };
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + name.chars().count() <= COLUMNS => {
+                *line += &format!(" {name}")
+            }
+            _ => lines.push(format!("    {name}")),
+        }
+    }
+    lines
 }
 
 /// `policies.boot.network: allow -> deny`
@@ -135,6 +152,10 @@ mod tests {
                 "    and 9 more"
             ]
         );
+        let names: Vec<String> = (10..30).map(|n| format!("till-{n}")).collect();
+        let lines = wrapped(&names);
+        assert!(lines.len() == 2 && lines.iter().all(|line| line.len() <= COLUMNS), "{lines:?}");
+        assert_eq!(lines.join("").matches("till-").count(), 20);
         let failed = json!({"action": "failed", "problem": {"detail": "No.", "next": "Ask.", "status": 422}});
         assert_eq!(item(&failed, "x", "", &words), "x failed\n  No.\n  try: Ask.");
     }

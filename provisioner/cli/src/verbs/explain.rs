@@ -1,6 +1,10 @@
 //! `cairn explain`: where a node's values come from, or which fields a kind has.
 
-use cairn_domain::{fact::plain, model::Kind};
+use cairn_domain::{
+    access::{BUILTIN, builtin},
+    fact::plain,
+    model::Kind,
+};
 use serde_json::Value;
 
 use crate::{
@@ -70,7 +74,9 @@ async fn fields(cx: &mut Context, word: &str) -> Result<(), Failure> {
     if !about.is_empty() {
         cx.line(&format!("  {about}"))?;
     }
-    let all = properties(&document, schema);
+    let mut all = properties(&document, schema);
+    // Answers to a dry run have it; nobody writes it.
+    all.retain(|(name, _)| !walked.is_empty() || *name != "affected");
     if !all.is_empty() {
         cx.line("fields")?;
     }
@@ -78,6 +84,22 @@ async fn fields(cx: &mut Context, word: &str) -> Result<(), Failure> {
     for (name, inner) in all {
         let kind_word = words.paint(&format!("<{}>", type_of(&document, inner)), Tone::Busy);
         cx.line(format!("  {name:<width$}  {kind_word}  {}", self::about(&document, inner)).trim_end())?;
+    }
+    if walked.is_empty() {
+        cx.line(&format!("Further down: cairn explain {}.spec", kind.name().to_ascii_lowercase()))?;
+    }
+    if kind == Kind::Role && walked.is_empty() {
+        builtin_roles(cx)?;
+    }
+    Ok(())
+}
+
+/// They are no resources, so that no list shows them.
+fn builtin_roles(cx: &mut Context) -> Result<(), Failure> {
+    cx.line("built in")?;
+    for name in BUILTIN {
+        let about = builtin(name).map(|role| role.description).unwrap_or_default();
+        cx.line(&format!("  {name:<14}  {about}"))?;
     }
     Ok(())
 }

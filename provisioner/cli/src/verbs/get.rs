@@ -1,6 +1,9 @@
 //! `cairn get`, `cairn api-resources`.
 
-use cairn_domain::model::{Kind, Level};
+use cairn_domain::{
+    fact::plain,
+    model::{Kind, Level},
+};
 use serde_json::Value;
 
 use super::watch;
@@ -64,7 +67,7 @@ async fn named(cx: &mut Context, session: &Session, targets: &[Target]) -> Resul
     let all = List { items, ..List::default() };
     let mut kinds: Vec<Kind> = targets.iter().map(|t| t.kind).collect();
     kinds.dedup();
-    show(cx, all, &kinds, Spanning::AsNeeded)
+    show(cx, all, (&kinds, Spanning::AsNeeded), &Query::default())
 }
 
 async fn lists(
@@ -82,7 +85,7 @@ async fn lists(
             all.resource_version = list.resource_version;
         }
     }
-    show(cx, all, kinds, spanning)
+    show(cx, all, (kinds, spanning), query)
 }
 
 /// Whether rows tell their namespace.
@@ -102,7 +105,12 @@ impl Spanning {
     }
 }
 
-fn show(cx: &mut Context, list: List, kinds: &[Kind], spanning: Spanning) -> Result<(), Failure> {
+fn show(
+    cx: &mut Context,
+    list: List,
+    (kinds, spanning): (&[Kind], Spanning),
+    query: &Query,
+) -> Result<(), Failure> {
     let remaining = list.remaining;
     if !cx.output.is_text() {
         let value = list.into_value(if let [one] = kinds { Some(*one) } else { None });
@@ -115,7 +123,7 @@ fn show(cx: &mut Context, list: List, kinds: &[Kind], spanning: Spanning) -> Res
             if several {
                 cx.line(&format!("{}{}", if n > 0 { "\n" } else { "" }, kind.plural()))?;
             }
-            rows(cx, *kind, &items, spanning)?;
+            rows(cx, (*kind, &items), spanning, query)?;
         }
     }
     match remaining {
@@ -126,9 +134,14 @@ fn show(cx: &mut Context, list: List, kinds: &[Kind], spanning: Spanning) -> Res
     Ok(())
 }
 
-fn rows(cx: &mut Context, kind: Kind, items: &[&Value], spanning: Spanning) -> Result<(), Failure> {
+fn rows(
+    cx: &mut Context,
+    (kind, items): (Kind, &[&Value]),
+    spanning: Spanning,
+    query: &Query,
+) -> Result<(), Failure> {
     if items.is_empty() {
-        cx.line(columns::none(kind))?;
+        cx.line(&none(kind, query))?;
         return match cx.session()?.namespace() {
             Some(namespace) if kind.level() != Level::Appliance && spanning != Spanning::Always => cx.line(
                 &format!("This is of {namespace} and below; everywhere: cairn get {} -A", kind.plural()),
@@ -140,6 +153,23 @@ fn rows(cx: &mut Context, kind: Kind, items: &[&Value], spanning: Spanning) -> R
     let extent = Extent { wide: cx.output == Output::Wide, spanning: lives && spanning.of(items) };
     let words = cx.words();
     cx.line(&table::resources(kind, items, extent, &words))
+}
+
+/// What to say when a list is empty: a selector that finds nothing does not mean that there is nothing.
+fn none(kind: Kind, query: &Query) -> String {
+    let said = [("-l", &query.labels), ("--field-selector", &query.fields)];
+    let said =
+        said.iter().filter_map(|(flag, text)| Some(format!("{flag} '{}'", plain(text.as_deref()?, 200))));
+    match said.collect::<Vec<_>>().join(" ") {
+        none if none.is_empty() => columns::none(kind).to_owned(),
+        selectors => {
+            format!(
+                "No {} fit {selectors}. All with their labels: cairn get {} -o wide",
+                kind.plural(),
+                kind.plural()
+            )
+        }
+    }
 }
 
 /// `cairn api-resources`
@@ -162,4 +192,19 @@ pub(crate) fn kinds(cx: &mut Context) -> Result<(), Failure> {
     let rows: Vec<_> = Kind::ALL.iter().map(row).collect();
     let words = cx.words();
     cx.line(&table::grid(&words, &["NAME", "SHORT", "KIND", "LIVES IN"], &rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_that_finds_nothing_is_named() {
+        let query = Query { labels: Some("rolle=till".into()), ..Query::default() };
+        assert_eq!(
+            none(Kind::Host, &query),
+            "No hosts fit -l 'rolle=till'. All with their labels: cairn get hosts -o wide"
+        );
+        assert!(none(Kind::Host, &Query::default()).starts_with("No hosts yet."));
+    }
 }
