@@ -10,6 +10,7 @@ use std::{collections::HashSet, sync::PoisonError};
 use cairn_contract::HostId;
 use cairn_domain::{Fact, Subject};
 use cairn_store::{CommitError, Outcome, ReportError};
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use crate::{Driver, draft::Draft};
@@ -64,19 +65,19 @@ impl Driver {
     fn next_batch(&self) -> Vec<Waiting> {
         let mut queue = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut batch, mut hosts) = (Vec::new(), HashSet::new());
-        while batch.len() < BATCH
-            && queue.front().is_some_and(|next| hosts.insert(next.id))
-            && let Some(next) = queue.pop_front()
-        {
-            batch.push(next);
+        while batch.len() < BATCH && queue.front().is_some_and(|next| is_left(next) || hosts.insert(next.id)) {
+            // A database that was away has many of those: their callers ask again, and wait behind none of them.
+            batch.extend(queue.pop_front().filter(|next| !is_left(next)));
         }
         batch
     }
 
     async fn write_batch_of(&self, batch: Vec<Waiting>) {
         let (mut drafts, mut callers) = (Vec::new(), Vec::new());
-        for waiting in batch {
-            match self.draft_of(&waiting).await {
+        // All at once: a database that is away costs the wait for it once, not for each.
+        let read = join_all(batch.iter().map(|waiting| self.draft_of(waiting))).await;
+        for (waiting, draft) in batch.into_iter().zip(read) {
+            match draft {
                 Ok(draft) if draft.touched => {
                     drafts.push(draft.change);
                     callers.push(waiting);
@@ -107,6 +108,11 @@ impl Driver {
         self.advance(&mut draft, waiting.fact.event.as_ref(), waiting.fact.note.as_ref(), None).await?;
         Ok(draft)
     }
+}
+
+/// Its caller went away, and was not told that it was written.
+fn is_left(waiting: &Waiting) -> bool {
+    waiting.answer.is_closed()
 }
 
 fn known(host: cairn_domain::Host) -> Outcome {
