@@ -34,7 +34,7 @@ pub struct Limits {
     pub upload_idle: Duration,
     /// Uploads at once.
     pub uploads: usize,
-    /// Open watches at once.
+    /// Open watches at once; one principal may have half of them.
     pub watches: usize,
     /// A watch ends after it, and the client resumes.
     pub watch_lifetime: Duration,
@@ -105,7 +105,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) started: Instant,
     pub(crate) uploads: Arc<Semaphore>,
-    pub(crate) watches: Arc<Semaphore>,
+    pub(crate) watches: crate::watch::Watches,
 }
 
 /// The tree of one moment, as one caller may see it.
@@ -136,7 +136,7 @@ impl App {
             limits,
             started: Instant::now(),
             uploads: Arc::new(Semaphore::new(limits.uploads)),
-            watches: Arc::new(Semaphore::new(limits.watches)),
+            watches: crate::watch::Watches::default(),
         }))
     }
 

@@ -229,7 +229,7 @@ async fn follow(
     let within = resources::namespace(query.namespace.as_deref())?.unwrap_or_default();
     let header = headers.get("last-event-id").and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
     let after = header.or(query.after.as_deref()).map(|text| sequence(Some(text))).transpose()?;
-    let permit = watch::permit(&app)?;
+    let permit = watch::permit(&app, &caller)?;
     let lines = app.store.changes();
     let after = after.unwrap_or(*lines.borrow());
     let eye = Eye { app: app.clone(), caller: caller.clone(), within };

@@ -26,7 +26,7 @@ pub(crate) async fn host(
     let after = resume(&headers, &query)?;
     let object = app.view(&caller, |view| find::find(view, Kind::Host, &key))?;
     let id = object.metadata.uid.into();
-    let permit = permit(&app)?;
+    let permit = permit(&app, &caller)?;
     let (lines, hosts) = (app.store.changes(), app.store.hosts_changed());
     let after = after.unwrap_or(*lines.borrow());
     let follow = Follow { app: app.clone(), caller: caller.clone(), id, after, version: None, lines, hosts };

@@ -8,10 +8,12 @@
 //! back.
 
 mod host;
+mod room;
 mod site;
 mod told;
 
 use host::host;
+pub(crate) use room::{Place, Watches};
 use site::{WatchQuery, site};
 pub(crate) use told::Told;
 
@@ -25,7 +27,6 @@ use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     app::App,
@@ -74,8 +75,8 @@ fn resume(headers: &HeaderMap, query: &Resume) -> Result<Option<i64>, Problem> {
     header.or(query.after.as_deref()).map(|text| sequence(Some(text))).transpose()
 }
 
-pub(crate) fn permit(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
-    app.watches.clone().try_acquire_owned().map_err(|_| {
+pub(crate) fn permit(app: &App, caller: &Caller) -> Result<Place, Problem> {
+    app.watches.take(&caller.principal, app.limits.watches).ok_or_else(|| {
         Problem::new(Kind::TooMany, "Too many watches are open.", "Close some, or poll instead.").after(10)
     })
 }
@@ -85,12 +86,7 @@ pub(crate) trait Source: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Option<Vec<Event>>> + Send;
 }
 
-pub(crate) fn respond(
-    app: &App,
-    caller: Caller,
-    permit: OwnedSemaphorePermit,
-    source: impl Source,
-) -> Response {
+pub(crate) fn respond(app: &App, caller: Caller, permit: Place, source: impl Source) -> Response {
     let batches = stream::unfold((source, permit), |(mut source, permit)| async move {
         source.next().await.map(|events| (stream::iter(events), (source, permit)))
     });

@@ -27,9 +27,9 @@ use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::{sync::OwnedSemaphorePermit, time};
+use tokio::time;
 
-use super::{PULSE, permit};
+use super::{PULSE, Place, permit};
 use crate::{
     app::App,
     auth::{self, Caller},
@@ -73,7 +73,7 @@ pub(crate) async fn site(
     let what = What::parse(&query)?;
     let life = lifetime(&app, &query)?;
     let after = resume(&headers, &query)?;
-    let permit = permit(&app)?;
+    let permit = permit(&app, &caller)?;
     let feed = feed(&app, after).await?;
     // Made after the feed: what changes rights meanwhile is in the feed.
     let grants = app.read(|index| access::grants(index, &caller.principal));
@@ -266,12 +266,7 @@ impl What {
     }
 }
 
-fn stream_of(
-    app: &App,
-    follow: Follow,
-    permit: OwnedSemaphorePermit,
-    (caller, life): (Caller, Duration),
-) -> Response {
+fn stream_of(app: &App, follow: Follow, permit: Place, (caller, life): (Caller, Duration)) -> Response {
     let frames = stream::unfold((follow, permit), |(mut follow, permit)| async move {
         follow.next().await.map(|frames| (stream::iter(frames), (follow, permit)))
     });
