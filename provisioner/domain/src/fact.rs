@@ -74,6 +74,9 @@ pub struct Claim {
 pub enum Subject {
     /// A host record.
     Host(HostId),
+    /// A host that shows its certificate, which stands for the EK that proved itself, and tells its parts: they are kept, and
+    /// make it nobody else.
+    Enrolled(HostId, Box<Inventory>),
     /// A machine seen on the wire: by address, and by SMBIOS UUID (lower case, dashes) where it said one.
     Machine {
         /// Hardware address.

@@ -2,7 +2,7 @@
 
 use cairn_contract::{InstallId, Timestamp};
 use cairn_domain::{
-    Effect, Event, Host, Level, Note, Policy, State,
+    Effect, Event, Host, Level, Note, Policy, State, Subject,
     host::{Context, Step, step},
 };
 use cairn_store::{Change, InstallWrite, Line, NewInstall, Whose};
@@ -37,6 +37,16 @@ impl Draft {
 
     pub(crate) fn host(&self) -> &Host {
         &self.change.host
+    }
+
+    /// Keeps what an enrolled host tells of its parts.
+    pub(crate) fn learn_parts(&mut self, subject: &Subject) {
+        if let Subject::Enrolled(_, told) = subject
+            && self.change.host.inventory.as_ref() != Some(told.as_ref())
+        {
+            self.change.host.inventory = Some(told.as_ref().clone());
+            self.touched = true;
+        }
     }
 
     /// Moves the host.

@@ -15,7 +15,7 @@ impl Driver {
         fact: Fact,
         install: Option<NewInstall>,
     ) -> Result<Outcome, ReportError> {
-        if let (Subject::Host(id), None) = (&fact.subject, &install) {
+        if let (Subject::Host(id) | Subject::Enrolled(id, _), None) = (&fact.subject, &install) {
             return self.take_together(*id, fact).await;
         }
         let _turn = self.turn.lock().await;
@@ -51,9 +51,12 @@ impl Driver {
                 self.note(Whose::Site, fact.note.as_ref()).await?;
                 Ok(Outcome { host: None, recognition: None })
             }
-            Subject::Host(id) => {
+            Subject::Host(id) | Subject::Enrolled(id, _) => {
                 let host = self.store.host(*id).await?.ok_or(ReportError::NoSuchHost(*id))?;
-                Ok(known(self.happen(host, fact.event.as_ref(), fact.note.as_ref(), install).await?))
+                let mut draft = Draft::of(host, self.now());
+                draft.learn_parts(&fact.subject);
+                self.advance(&mut draft, fact.event.as_ref(), fact.note.as_ref(), install).await?;
+                Ok(known(self.save(draft).await?))
             }
             Subject::Machine { mac, uuid } => match self.store.find_machine(*mac, uuid.as_deref()).await? {
                 Some(host) => {
@@ -133,7 +136,7 @@ impl Driver {
     pub(crate) async fn whose(&self, subject: &Subject) -> Result<Whose, ReportError> {
         Ok(match subject {
             Subject::Site => Whose::Site,
-            Subject::Host(id) => Whose::Host(*id),
+            Subject::Host(id) | Subject::Enrolled(id, _) => Whose::Host(*id),
             Subject::Machine { mac, uuid } => self.whose_machine(*mac, uuid.as_deref()).await?,
             Subject::Proven(claim) => match self.store.host_by_ek(&claim.ek).await? {
                 Some(host) => Whose::Host(host.id),

@@ -5,10 +5,16 @@
 //! caller -- fact --> waiting -- whoever gets the turn takes all --> load, step --> commit_many --> each caller its answer
 //! ```
 
-use std::{collections::HashSet, sync::PoisonError};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, PoisonError},
+};
 
 use cairn_contract::HostId;
-use cairn_domain::{Fact, Subject};
+use cairn_domain::{
+    Fact, Host,
+    model::{Kind, Uid},
+};
 use cairn_store::{CommitError, Outcome, ReportError};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
@@ -29,7 +35,6 @@ pub(crate) struct Waiting {
 impl Driver {
     /// A fact of a known host. Its caller may go away at any time; the fact is then written or not.
     pub(crate) async fn take_together(&self, id: HostId, fact: Fact) -> Result<Outcome, ReportError> {
-        debug_assert!(matches!(fact.subject, Subject::Host(of) if of == id), "the fact's own host");
         loop {
             let (answer, mut answered) = oneshot::channel();
             let waiting = Waiting { id, fact: fact.clone(), answer };
@@ -65,7 +70,8 @@ impl Driver {
     fn next_batch(&self) -> Vec<Waiting> {
         let mut queue = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut batch, mut hosts) = (Vec::new(), HashSet::new());
-        while batch.len() < BATCH && queue.front().is_some_and(|next| is_left(next) || hosts.insert(next.id)) {
+        while batch.len() < BATCH && queue.front().is_some_and(|next| is_left(next) || hosts.insert(next.id))
+        {
             // A database that was away has many of those: their callers ask again, and wait behind none of them.
             batch.extend(queue.pop_front().filter(|next| !is_left(next)));
         }
@@ -74,8 +80,9 @@ impl Driver {
 
     async fn write_batch_of(&self, batch: Vec<Waiting>) {
         let (mut drafts, mut callers) = (Vec::new(), Vec::new());
-        // All at once: a database that is away costs the wait for it once, not for each.
-        let read = join_all(batch.iter().map(|waiting| self.draft_of(waiting))).await;
+        // In one go: a database that is away costs the wait for it once, not for each.
+        let hosts = self.read_hosts(&batch).await;
+        let read = join_all(batch.iter().map(|waiting| self.draft_of(waiting, hosts.get(&waiting.id)))).await;
         for (waiting, draft) in batch.into_iter().zip(read) {
             match draft {
                 Ok(draft) if draft.touched => {
@@ -93,7 +100,7 @@ impl Driver {
         self.committed.notify_one();
         for ((result, change), waiting) in results.into_iter().zip(drafts).zip(callers) {
             let outcome = match result {
-                Ok(version) => Ok(known(cairn_domain::Host { version, ..change.host })),
+                Ok(version) => Ok(known(Host { version, ..change.host })),
                 // Another provisioner was faster: by itself, and from what is there now.
                 Err(CommitError::Stale | CommitError::EkTaken) => self.try_again(&waiting.fact).await,
                 Err(error) => Err(error.into()),
@@ -102,9 +109,21 @@ impl Driver {
         }
     }
 
-    async fn draft_of(&self, waiting: &Waiting) -> Result<Draft, ReportError> {
-        let host = self.store.host(waiting.id).await?.ok_or(ReportError::NoSuchHost(waiting.id))?;
+    /// The hosts of a batch as they are stored; none when they cannot be read together.
+    async fn read_hosts(&self, batch: &[Waiting]) -> HashMap<HostId, Arc<Host>> {
+        let uids: Vec<(Kind, Uid)> = batch.iter().map(|waiting| (Kind::Host, waiting.id.into())).collect();
+        let read = self.store.objects(&uids).await.unwrap_or_default();
+        read.into_iter().filter_map(|object| object.host.map(|host| (host.id, host))).collect()
+    }
+
+    /// One that was not read together with the others is read by itself: its error is then its own.
+    async fn draft_of(&self, waiting: &Waiting, read: Option<&Arc<Host>>) -> Result<Draft, ReportError> {
+        let host = match read {
+            Some(host) => Host::clone(host),
+            None => self.store.host(waiting.id).await?.ok_or(ReportError::NoSuchHost(waiting.id))?,
+        };
         let mut draft = Draft::of(host, self.now());
+        draft.learn_parts(&waiting.fact.subject);
         self.advance(&mut draft, waiting.fact.event.as_ref(), waiting.fact.note.as_ref(), None).await?;
         Ok(draft)
     }
@@ -115,7 +134,7 @@ fn is_left(waiting: &Waiting) -> bool {
     waiting.answer.is_closed()
 }
 
-fn known(host: cairn_domain::Host) -> Outcome {
+fn known(host: Host) -> Outcome {
     Outcome { host: Some(host), recognition: None }
 }
 

@@ -10,10 +10,7 @@ use cairn_contract::{
     Heartbeat, HeartbeatReply, HostId, Inventory, Report, ReportReply, Timestamp, Trouble,
     report::{PhaseTime, ReportKind},
 };
-use cairn_domain::{
-    Event, Fact, Host, Level, Note, State, Subject,
-    fact::{Claim, plain},
-};
+use cairn_domain::{Event, Fact, Host, Level, Note, State, Subject, fact::plain};
 use cairn_store::{Clock, ReadError, ReportError, Reporter, Store};
 
 use crate::troubles::Troubles;
@@ -117,13 +114,7 @@ impl Gateway {
     pub async fn inventory(&self, host: HostId, inventory: Inventory) -> Result<(), GatewayError> {
         let host = self.admit(host).await?;
         let note = Some(Note::new(Level::Info, "agent.inventory", describe(&inventory)));
-        // The certificate stands for the EK that proved itself when it was issued.
-        let subject = match (host.ek, inventory.nics.first()) {
-            (Some(ek), Some(nic)) => {
-                Subject::Proven(Box::new(Claim { ek, boot_mac: nic.mac, inventory, class: None }))
-            }
-            _ => Subject::Host(host.id),
-        };
+        let subject = Subject::Enrolled(host.id, Box::new(inventory));
         self.reporter.report(Fact { subject, event: None, note }).await?;
         Ok(())
     }
