@@ -44,7 +44,12 @@ pub(super) async fn log_in(app: &App, peer: Peer, login: &Login, code: &Secret) 
     let redeemed =
         file.as_ref().and_then(CodeFile::issued).map(|mut issued| issued.redeem(&code, app.auth.now()));
     let (Some(file), Some(redeemed)) = (file, redeemed) else {
-        return Err(wrong(app, peer, "there is no one-time code to be used").await);
+        return Err(wrong(
+            app,
+            peer,
+            "there is no one-time code to be used: it was used already, or none was made",
+        )
+        .await);
     };
     if let Err(error) = redeemed {
         let why = match error {

@@ -23,6 +23,9 @@ use crate::{
     problem::{Kind, Problem, sentence},
 };
 
+/// For whoever cannot log in; the same for users that do not exist.
+const OTHER_PASSWORD: &str = "An administrator sets another one with: cairn passwd NAME; on the machine itself, root with: cairn admin code";
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
@@ -90,7 +93,9 @@ pub(crate) async fn check_password(
     let phc = stored.and_then(|stored| Phc::parse(&stored.phc).ok());
     let is_right = app.auth.passwords.verify(password, phc.as_ref()).await.map_err(|e| hash_failed(&e))?;
     if !is_right {
-        return Err(guesses::failed(app, peer, user, "the name or the password is wrong").await);
+        let mut problem = guesses::failed(app, peer, user, "the name or the password is wrong").await;
+        OTHER_PASSWORD.clone_into(&mut problem.next);
+        return Err(problem);
     }
     app.auth.names().succeeded(name, peer.ip(), Instant::now());
     Ok(())

@@ -110,7 +110,8 @@ async fn import(
     let home = resources::namespace(query.namespace.as_deref())?;
     let bytes = json::read(request.into_body(), import::MAX_BYTES).await?;
     let mut report = import::read(&bytes).map_err(|e| {
-        let next = "Correct the file. The columns are in docs/guide.";
+        let next =
+            "Correct its first line. Columns: name, serial, uuid, mac, ek, site, image, labels, project.";
         Problem::new(problem::Kind::Invalid, sentence(&e.to_string()), next)
     })?;
     drop(bytes);
