@@ -234,7 +234,22 @@ async fn a_leader_that_is_killed_in_the_midst_of_work_loses_nothing_and_the_othe
     nothing_lost_or_twice(&mut pair, &accepted).await;
 }
 
+/// The log's verb; a move within a project is an update of the host's site there.
+fn deed(entry: &Value) -> &str {
+    let moved = entry["before"]["spec"]["site"] != entry["after"]["spec"]["site"];
+    match entry["verb"].as_str().unwrap() {
+        "update" if moved => "move",
+        verb => verb,
+    }
+}
+
 async fn nothing_lost_or_twice(pair: &mut Pair, accepted: &Accepted) {
+    // The last write through one may take a moment to the other; then both know the same, the one that came back too.
+    let took = until("both know the same", Duration::from_secs(2), || async {
+        pair.first.client().everything().await == pair.second.client().everything().await
+    })
+    .await;
+    println!("both know the same {took:?} after the last answer");
     let hosts = pair.second.client().all_of("hosts").await;
     let by_name: BTreeMap<_, _> = hosts.iter().map(|host| (name(host), host)).collect();
     assert_eq!(by_name.len(), hosts.len(), "no name twice");
@@ -254,20 +269,14 @@ async fn nothing_lost_or_twice(pair: &mut Pair, accepted: &Accepted) {
         ("move", accepted.moved.iter().collect()),
     ] {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-        for entry in log.iter().filter(|e| e["verb"] == verb && e["outcome"] == "done" && e["kind"] == "Host")
-        {
+        for entry in log.iter().filter(|e| deed(e) == verb && e["outcome"] == "done" && e["kind"] == "Host") {
             *seen.entry(entry["name"].as_str().unwrap()).or_default() += 1;
         }
         for name in names {
-            assert_eq!(seen.get(name.as_str()), Some(&1), "{verb} {name}");
+            let entries: Vec<_> = log.iter().filter(|e| e["name"] == **name).collect();
+            assert_eq!(seen.get(name.as_str()), Some(&1), "{verb} {name}: {entries:#?}");
         }
     }
-    // The one that came back knows all of it too.
-    let mut others = pair.first.client().all_of("hosts").await;
-    let mut own = hosts;
-    others.sort_by_key(name);
-    own.sort_by_key(name);
-    assert_eq!(others, own);
     assert!(pair.first.is_running() && pair.second.is_running());
 }
 
