@@ -70,7 +70,11 @@ fn run(verb: Verb) -> Result<bool> {
         Verb::Schema => {
             let python =
                 std::env::var_os("CAIRN_PYTHON").context("CAIRN_PYTHON is not set: use cargo xtask")?;
-            schema::run(&cairn()?, Path::new(&python), &root()?.join("tests/api"))
+            schema::run(
+                &cairn()?,
+                Path::new(&python),
+                (&root()?.join("tests/api"), &root()?.join("examples/retail")),
+            )
         }
         Verb::Bench { json, quick } => {
             let scale = if quick { bench::Scale::QUICK } else { bench::Scale::FULL };

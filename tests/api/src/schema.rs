@@ -15,9 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(420);
 /// Lines of its report that a failure repeats: the last ones sum it up.
 const SHOWN: usize = 400;
 
-/// Runs it with what lies in `folder`; true when nothing was found.
-pub(crate) fn run(cairn: &Path, python: &Path, folder: &Path) -> Result<bool> {
+/// Runs it with what lies in `folder`, on a site that holds `examples`; true when nothing was found.
+pub(crate) fn run(cairn: &Path, python: &Path, (folder, examples): (&Path, &Path)) -> Result<bool> {
     let site = Site::start(cairn, &Database::Sqlite)?;
+    // Something to ask about.
+    site.cairn(&["apply", "-f", &examples.to_string_lossy()], "").context("the examples are refused")?;
     let since = Instant::now();
     let mut command = leashed(python);
     command
