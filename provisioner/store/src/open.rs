@@ -61,7 +61,7 @@ pub enum OpenError {
     #[error("the database's address is not of the form postgres://user:password@host/database")]
     Address(#[source] sqlx::Error),
     /// The PostgreSQL server does not answer, or refuses.
-    #[error("cannot connect to the PostgreSQL server")]
+    #[error("cannot connect to the PostgreSQL server that `database` of cairn.toml names")]
     Connect(#[source] sqlx::Error),
     /// The schema could not be brought to this version; a newer program may have written it.
     #[error("cannot bring the database of {path} to this version's schema")]

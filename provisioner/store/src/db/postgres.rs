@@ -23,10 +23,18 @@ const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET lock
 impl Db {
     /// Connects; fails when the server cannot be reached.
     pub(crate) async fn postgres(options: PgConnectOptions) -> Result<Self, sqlx::Error> {
+        reach(&options).await?;
         let write = pool(1).connect_with(options.clone()).await?;
         let read = pool(READERS).connect_lazy_with(options);
         Ok(Self::Postgres { write, read })
     }
+}
+
+/// Connects once without a pool, which would ask again and say in the end only that time ran out.
+async fn reach(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let connected = tokio::time::timeout(PATIENCE, sqlx::PgConnection::connect_with(options)).await;
+    let late = |_| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "it does not answer"));
+    connected.map_err(late)??.close().await
 }
 
 /// Reads `postgres://user:password@host/database`. The error does not repeat it.
