@@ -1,7 +1,7 @@
 //! What applies to a host can change without anybody touching it: a policy, a label of a region, a move. Its next step uses
 //! the new values by itself; here its timeline is told, by the provisioner that leads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cairn_contract::HostId;
 use cairn_domain::{
@@ -17,6 +17,8 @@ use crate::{Driver, run::chain};
 
 /// Lines of one transaction.
 const BATCH: usize = 256;
+/// Hosts that are looked at in one go.
+const AT_ONCE: usize = 64;
 
 /// What applied to each host when it was looked at last.
 type Known = HashMap<HostId, HostPolicy>;
@@ -55,7 +57,12 @@ impl Driver {
 
     async fn tell_touched(&self, known: &mut Known, events: &[std::sync::Arc<Event>]) {
         let mut lines = Vec::new();
-        for id in events.iter().flat_map(|event| self.touched(event)) {
+        let touched: BTreeSet<HostId> = events.iter().flat_map(|event| self.touched(event)).collect();
+        for (at, id) in touched.into_iter().enumerate() {
+            if at % AT_ONCE == 0 {
+                // Others have work for this thread too.
+                tokio::task::yield_now().await;
+            }
             if self.catalog.index().get(id.into()).is_none() {
                 known.remove(&id);
                 continue;
