@@ -4,6 +4,7 @@ mod admin;
 mod backup;
 mod boot_files;
 mod config;
+mod descriptors;
 mod duties;
 mod effects;
 mod first_login;
@@ -28,6 +29,7 @@ mod uploads;
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use cairn_store::{Clock, SystemClock};
@@ -90,8 +92,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve => {
             log_to_stderr();
-            runtime()?.block_on(serve::run(&dir))?;
-            Ok(ExitCode::SUCCESS)
+            let runtime = runtime()?;
+            let served = runtime.block_on(serve::run(&dir));
+            // A file that is being copied does not hold the process back.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            served.map(|()| ExitCode::SUCCESS)
         }
         Command::Restore(args) => {
             let done = runtime()?.block_on(restore::run(&dir, &args, SystemClock.now()))?;

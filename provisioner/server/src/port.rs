@@ -25,12 +25,14 @@ use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    descriptors,
     host_side::{HostSide, Peer},
     places::{Place, Places},
 };
 
 const HANDSHAKE: Duration = Duration::from_secs(15);
-const CONNECTIONS: usize = 4096;
+/// Every host keeps one; fewer where the system lets the process open fewer.
+const CONNECTIONS: usize = 16_384;
 /// Of one address; a browser, or machines behind one router, need fewer.
 const OF_ONE_ADDRESS: usize = 256;
 /// Longest silence of a machine; agents speak every 10 s, and a slow TPM makes its keys in less.
@@ -74,7 +76,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(descriptors::room(CONNECTIONS)));
     let places = Places::default();
     let mut tasks = JoinSet::new();
     loop {

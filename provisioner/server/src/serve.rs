@@ -1,6 +1,6 @@
 //! `cairn serve`: everything wired, every essential task in one set; the first that ends, ends all.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use cairn_contract::SiteTrust;
@@ -33,6 +33,8 @@ use crate::{
 
 /// Boot events that wait to be written; more are dropped and counted.
 const BOOT_EVENTS: usize = 4096;
+/// How long services may take to end: a database that is away must not keep the process. A second signal ends it at once.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(dir: &Path) -> anyhow::Result<()> {
@@ -49,6 +51,17 @@ pub(crate) async fn run(dir: &Path) -> anyhow::Result<()> {
         }
     }
     stop.cancel();
+    tokio::select! {
+        ended = all_ended(&mut tasks) => ended,
+        () = tokio::time::sleep(PATIENCE) => {
+            tracing::warn!("not all services ended in {} s; what they had begun is taken up at the next start", PATIENCE.as_secs());
+            Ok(())
+        }
+        () = asked_to_stop() => Ok(()),
+    }
+}
+
+async fn all_ended(tasks: &mut Tasks) -> anyhow::Result<()> {
     while let Some(ended) = tasks.join_next().await {
         ended.context("a service panicked")??;
     }

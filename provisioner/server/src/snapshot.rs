@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use cairn_contract::{HostId, Mac};
@@ -14,8 +15,14 @@ use cairn_domain::{
     policies::{self, Defaults},
 };
 use cairn_netboot::{BootAnswer, BootClient, BootFiles, Directory, DiskWay};
-use cairn_store::{Catalog, KeySource, ReadError, Standing, Store};
+use cairn_store::{Catalog, KeySource, ReadError, Sharing, Standing, Store};
 use tokio_util::sync::CancellationToken;
+
+/// The database failed: it is read again after this.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Between two looks for what another provisioner got.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What decides a boot.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,10 +92,10 @@ impl Current {
     /// Reads the store again.
     pub(crate) async fn refresh(&self, what: &Read, installer: Option<String>) -> Result<(), ReadError> {
         let hosts = what.store.all_states().await?;
-        let index = what.catalog.index();
-        let network = |host: HostId| policies::effective(&index, host.into(), &what.defaults).network;
+        // The index host by host: held for all, it would keep the follower waiting, and everybody behind it.
+        let network =
+            |host: HostId| policies::effective(&what.catalog.index(), host.into(), &what.defaults).network;
         let next = Snapshot { installer, ..Snapshot::of(hosts, network) };
-        drop(index);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
@@ -113,18 +120,36 @@ pub(crate) async fn follow(
         hosts.mark_unchanged();
         resources.mark_unchanged();
         let began = tokio::time::Instant::now();
-        if let Err(error) = boot.refresh().await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "boot services keep their last snapshot"
-            );
+        let pause = match boot.refresh().await {
+            Ok(()) => began.elapsed() * 4,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "boot services keep their last snapshot"
+                );
+                // The change that woke this has not been read yet, and no other may follow.
+                hosts.mark_changed();
+                AGAIN
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
         }
-        tokio::time::sleep(began.elapsed() * 4).await;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             alive = hosts.changed() => alive?,
             alive = resources.changed() => alive?,
+            () = elsewhere(&boot.read.store) => {}
         }
+    }
+}
+
+/// Another provisioner may have got an installer: no resource changes with it.
+async fn elsewhere(store: &Store) {
+    match store.sharing() {
+        Sharing::Alone => std::future::pending().await,
+        Sharing::Shared => tokio::time::sleep(LOOK).await,
     }
 }
 

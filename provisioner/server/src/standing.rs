@@ -16,6 +16,8 @@ pub(crate) async fn follow(
     loop {
         let revision = catalog.index().revision();
         let Ok(mut feed) = catalog.feed(revision) else { continue };
+        // After the feed is made: who falls from here on is in it.
+        cut_all_fallen(&catalog, &leashes);
         loop {
             let events = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -23,10 +25,8 @@ pub(crate) async fn follow(
             };
             match events {
                 Ok(events) => events.iter().for_each(|event| cut_if_fallen(event, &leashes)),
-                Err(Gone) => {
-                    cut_all_fallen(&catalog, &leashes);
-                    break;
-                }
+                // Too far behind to know which.
+                Err(Gone) => break,
             }
         }
     }
@@ -43,7 +43,7 @@ fn cut_if_fallen(event: &Event, leashes: &Leashes) {
     }
 }
 
-/// Too far behind to know which: all that may not be connected.
+/// All that may not be connected.
 fn cut_all_fallen(catalog: &Catalog, leashes: &Leashes) {
     let index = catalog.index();
     leashes.cut_unless(|id| {
