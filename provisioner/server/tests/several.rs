@@ -149,6 +149,32 @@ async fn who_cannot_join_is_told_why() {
     assert!(!to.join("cairn.toml").exists());
 }
 
+#[tokio::test]
+async fn what_one_imports_into_the_shared_folder_the_other_serves() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let shared = dir.path().join("shared");
+    let open = |name: &str| {
+        let data = dir.path().join(name);
+        let shared = shared.clone();
+        async move { Store::open_sharing(&data, &shared, Database::Sqlite).await }
+    };
+    let unmounted = open("one").await.unwrap_err().to_string();
+    assert!(unmounted.contains("shared"), "{unmounted}");
+    assert!(!shared.exists(), "it is not made beside the mount");
+    fs::create_dir(&shared).unwrap();
+    let one = open("one").await.unwrap();
+    let mut writer = one.blobs().writer().unwrap();
+    writer.write_all(b"an image").unwrap();
+    // The other starts while the first writes, and takes nothing away.
+    let two = open("two").await.unwrap();
+    let (digest, size) = writer.finish().unwrap();
+    let (mut file, found) = two.blobs().open(&digest).unwrap().expect("the other has it");
+    let mut bytes = String::new();
+    std::io::Read::read_to_string(&mut file, &mut bytes).unwrap();
+    assert_eq!((bytes.as_str(), found), ("an image", size));
+}
+
 /// What the API said yes to, by kind of deed.
 #[derive(Default)]
 struct Accepted {
@@ -231,7 +257,8 @@ async fn a_leader_that_is_killed_in_the_midst_of_work_loses_nothing_and_the_othe
     let counts = (accepted.registered.len(), accepted.labelled.len(), accepted.moved.len());
     println!("accepted: {counts:?} registrations, labels, moves");
     assert!(counts.0 > 100, "some hundred were asked for");
-    nothing_lost_or_twice(&mut pair, &accepted).await;
+    let took = nothing_lost_or_twice(&mut pair, &accepted).await;
+    println!("both know the same {took:?} after the last answer");
 }
 
 /// The log's verb; a move within a project is an update of the host's site there.
@@ -243,13 +270,13 @@ fn deed(entry: &Value) -> &str {
     }
 }
 
-async fn nothing_lost_or_twice(pair: &mut Pair, accepted: &Accepted) {
+/// Says how long the two took to know the same.
+async fn nothing_lost_or_twice(pair: &mut Pair, accepted: &Accepted) -> Duration {
     // The last write through one may take a moment to the other; then both know the same, the one that came back too.
     let took = until("both know the same", Duration::from_secs(2), || async {
         pair.first.client().everything().await == pair.second.client().everything().await
     })
     .await;
-    println!("both know the same {took:?} after the last answer");
     let hosts = pair.second.client().all_of("hosts").await;
     let by_name: BTreeMap<_, _> = hosts.iter().map(|host| (name(host), host)).collect();
     assert_eq!(by_name.len(), hosts.len(), "no name twice");
@@ -278,6 +305,7 @@ async fn nothing_lost_or_twice(pair: &mut Pair, accepted: &Accepted) {
         }
     }
     assert!(pair.first.is_running() && pair.second.is_running());
+    took
 }
 
 /// A third one that never leads: it brings hosts into a state with a deadline, as a boot service would.
