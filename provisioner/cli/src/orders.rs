@@ -48,7 +48,7 @@ impl Order {
                     .to_owned()
             }
             Self::Deauthorise => {
-                format!("It must prove itself and be let in again: cairn host accept {name}")
+                format!("To let it prove itself again: cairn host retry {name}")
             }
             Self::Decommission => format!("Watch it: cairn timeline {name} -f"),
         }

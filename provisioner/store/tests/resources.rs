@@ -92,10 +92,17 @@ on_both_engines! {
         let late = store.write(&with(ResourceWrite::Create(region("south")))).await.unwrap_err();
         assert!(matches!(late, BatchError::Premise), "{late:?}");
         let premise = north.revision;
-        insert(&store, host("newer")).await;
-        let uid = north.objects[0].metadata.uid;
-        let delete = Batch { premise: Some(premise), ..batch(vec![ResourceWrite::Delete { uid, expected: None }]) };
-        assert!(matches!(store.write(&delete).await, Err(BatchError::Premise)), "a host could be in it");
+        let mut newer = host("newer");
+        newer.meta.site = Some("main".into());
+        insert(&store, newer).await;
+        let delete = |uid| Batch {
+            premise: Some(premise),
+            ..batch(vec![ResourceWrite::Delete { uid, expected: None }])
+        };
+        let main = "00000000-0000-4000-8000-0000000000a3".parse().unwrap();
+        assert!(matches!(store.write(&delete(main)).await, Err(BatchError::Premise)), "a host came into it");
+        // Hosts elsewhere hold nothing up.
+        store.write(&delete(north.objects[0].metadata.uid)).await.unwrap();
     }
 
     async fn an_answer_is_given_once_and_kept(site: &Site) {

@@ -87,6 +87,8 @@ impl Driver {
         change.trail.deeds.push(deed::of("delete", Some(&host), None, &by.actor));
         self.store.commit(change).await?;
         self.committed.notify_one();
+        // Whoever asked may look for it in the index at once, and shall not find it.
+        self.catalog.reached(self.store.newest_revision().await?).await;
         Ok(host)
     }
 

@@ -146,15 +146,27 @@ impl Store {
 /// A change of the tree after a revision.
 pub(crate) const NEWER: &str = "SELECT rv FROM change WHERE rv > $1 AND kind <> 'Host' LIMIT 1";
 
-/// Others may have changed what these writes rely on. Hosts come and go all the time and matter to deletions only.
+/// Others may have changed what these writes rely on. Hosts change all the time; where one lies in what is deleted,
+/// [`check_empty`] sees it.
 async fn check_premise(tx: &mut Tx, batch: &Batch) -> Result<(), BatchError> {
     let Some(premise) = batch.premise else { return Ok(()) };
-    let deletes = batch.writes.iter().any(|w| matches!(w, ResourceWrite::Delete { .. }));
-    let newer = match deletes {
-        true => sql("SELECT rv FROM change WHERE rv > $1 LIMIT 1"),
-        false => sql(NEWER),
+    match sql(NEWER).bind(premise).fetch_optional(tx).await? {
+        Some(_) => Err(BatchError::Premise),
+        None => Ok(()),
+    }
+}
+
+/// A host may have come since it was decided that the node can go.
+async fn check_empty(tx: &mut Tx, node: &Object) -> Result<(), BatchError> {
+    let metadata = &node.metadata;
+    let host = match node.kind() {
+        Kind::Project => sql("SELECT id FROM host WHERE project = $1 LIMIT 1").bind(node.full_name()),
+        Kind::Site => sql("SELECT id FROM host WHERE project = $1 AND site = $2 LIMIT 1")
+            .bind(metadata.namespace.to_string())
+            .bind(&metadata.name),
+        _ => return Ok(()),
     };
-    match newer.bind(premise).fetch_optional(tx).await? {
+    match host.fetch_optional(tx).await? {
         Some(_) => Err(BatchError::Premise),
         None => Ok(()),
     }
@@ -179,6 +191,9 @@ async fn apply(
         }
         ResourceWrite::Delete { uid, expected } => {
             let before = present(tx, index, (*uid, *expected)).await?;
+            if batch.premise.is_some() {
+                check_empty(tx, &before).await?;
+            }
             delete(tx, &before).await?;
             let deed = deed(&batch.actor, "delete", Some(&before), None)?;
             Ok((before, Some(deed)))
