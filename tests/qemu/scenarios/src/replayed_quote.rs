@@ -105,12 +105,25 @@ fn measure_something(socket: &Path) -> Result<()> {
     let mut command = vec![0x80, 2, 0, 0, 0, 65, 0, 0, 1, 0x82, 0, 0, 0, 4];
     command.extend([0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0x0b]);
     command.extend([0x5a; 32]);
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = listening(socket)?;
     stream.write_all(&command)?;
     let mut answer = [0; 19];
     stream.read_exact(&mut answer)?;
     ensure!(answer[6..10] == [0; 4], "swtpm refused TPM2_PCR_Extend: {answer:?}");
     Ok(())
+}
+
+/// The socket's file is there a moment before anybody listens on it.
+fn listening(socket: &Path) -> Result<UnixStream> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        match UnixStream::connect(socket) {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            other => return other.context("swtpm does not listen"),
+        }
+    }
 }
 
 /// A TPM that answers on a socket of its own; ends on drop.
