@@ -45,7 +45,10 @@ mod timeline;
 mod verbs;
 mod yaml;
 
-pub use args::{Backup as BackupArgs, BackupCommand, Cli, Command, DataDir, Globals, HostCommand, ImageCommand, InstallerCommand, MachineCommand};
+pub use args::{
+    Backup as BackupArgs, BackupCommand, Cli, Command, DataDir, Globals, HostCommand, ImageCommand,
+    InstallerCommand, MachineCommand,
+};
 pub use backup::text as backup_text;
 pub use client::CallError;
 pub use client_file::{ClientFile, ClientFileError};

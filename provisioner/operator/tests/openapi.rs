@@ -39,7 +39,11 @@ async fn what_is_not_open_is_refused_to_strangers() {
             }
             let path = format!("/api/v1{}", path.replace("{key}", "x").replace(['{', '}'], ""));
             let answer = site.send(&method.to_uppercase(), &path, &[], http_body_util::Full::from("")).await;
-            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (401, "unauthorized"), "{method} {path}");
+            assert_eq!(
+                (answer.status.as_u16(), answer.problem().as_str()),
+                (401, "unauthorized"),
+                "{method} {path}"
+            );
             closed += 1;
         }
     }

@@ -53,7 +53,8 @@ mod tests {
             Whose::Machine("52:54:00:00:00:01".parse().unwrap()),
             Whose::Site,
         ];
-        let line = |whose| Line { whose, at: Timestamp(1), note: Note::new(Level::Info, "n", "x"), state: None };
+        let line =
+            |whose| Line { whose, at: Timestamp(1), note: Note::new(Level::Info, "n", "x"), state: None };
         store.notes(&whose.map(line)).await.unwrap();
         let of = |lines: Vec<(Whose, Entry)>| lines.into_iter().map(|l| l.0).collect::<Vec<_>>();
         assert_eq!(of(store.lines_after(1, 10).await.unwrap()), whose[1..]);

@@ -15,26 +15,46 @@ use std::{
 };
 
 use cairn_store::{Database, RestoreError, Store, Whose};
+use libtest_mimic::{Arguments, Trial};
 use setup::{NOW, engines::Site, host, insert, line};
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let words: Vec<String> = env::args().skip(1).collect();
     if let [first, rest @ ..] = words.as_slice()
         && first == "victim"
     {
         let rest: Vec<_> = rest.iter().map(String::as_str).collect();
-        return runtime.block_on(victim(&rest));
+        return runtime().block_on(victim(&rest));
     }
-    runtime.block_on(async {
-        for postgres in [false, true] {
-            what_was_acknowledged_is_there(&site(postgres).await).await;
-            a_backup_is_whole_or_not_there(&site(postgres).await).await;
-            a_restore_is_whole_or_did_not_happen(&site(postgres).await).await;
-            a_migration_is_whole_or_did_not_happen(postgres).await;
-        }
+    let stories = [false, true].into_iter().flat_map(|postgres| {
+        let engine = if postgres { "postgres" } else { "sqlite" };
+        let story = move |name: &str, run: fn(bool)| {
+            Trial::test(format!("{name}::{engine}"), move || {
+                run(postgres);
+                Ok(())
+            })
+        };
+        [
+            story("what_was_acknowledged_is_there", |postgres| {
+                runtime().block_on(async { what_was_acknowledged_is_there(&site(postgres).await).await });
+            }),
+            story("a_backup_is_whole_or_not_there", |postgres| {
+                runtime().block_on(async { a_backup_is_whole_or_not_there(&site(postgres).await).await });
+            }),
+            story("a_restore_is_whole_or_did_not_happen", |postgres| {
+                runtime()
+                    .block_on(async { a_restore_is_whole_or_did_not_happen(&site(postgres).await).await });
+            }),
+            story("a_migration_is_whole_or_did_not_happen", |postgres| {
+                runtime().block_on(a_migration_is_whole_or_did_not_happen(postgres));
+            }),
+        ]
     });
-    println!("killed: 4 stories on both engines ok");
+    libtest_mimic::run(&Arguments::from_args(), stories.collect()).exit();
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 async fn site(postgres: bool) -> Site {
