@@ -15,6 +15,7 @@
 //!  | POST /host/v1/heartbeat  Heartbeat      -->  HeartbeatReply   (agent, client certificate)
 //!  | POST /host/v1/inventory  Inventory      -->  204              (agent, client certificate)
 //! ```
+//! What it is to run comes by further paths: see [`workload`].
 
 pub mod agent;
 pub mod attest;
@@ -26,6 +27,7 @@ pub mod report;
 pub mod sealed;
 pub mod signed;
 pub mod wipe;
+pub mod workload;
 
 pub use agent::{Heartbeat, HeartbeatReply};
 pub use attest::{Evidence, Hello, HelloReply, Stage, Verdict};
