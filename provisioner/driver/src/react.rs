@@ -99,9 +99,18 @@ impl Driver {
             Kind::Organisation | Kind::Project | Kind::Region | Kind::Site => {
                 index.hosts_below(object.metadata.uid)
             }
-            Kind::OsImage | Kind::ClaimRule | Kind::User | Kind::Role | Kind::RoleBinding | Kind::Token => {
-                Vec::new()
-            }
+            Kind::OsImage
+            | Kind::ClaimRule
+            | Kind::User
+            | Kind::Role
+            | Kind::RoleBinding
+            | Kind::Token
+            | Kind::Distribution
+            | Kind::ClusterTemplate
+            | Kind::Cluster
+            | Kind::Package
+            | Kind::Deployment
+            | Kind::Secret => Vec::new(),
         };
         uids.into_iter().map(HostId::from).collect()
     }

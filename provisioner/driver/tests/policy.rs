@@ -35,7 +35,7 @@ async fn put(site: &Site, kind: Kind, name: &str, spec: Value) {
         resource_version: 0,
         created: Timestamp(0),
     };
-    let object = Object { metadata, spec: Spec::parse(kind, spec).unwrap(), host: None };
+    let object = Object { metadata, spec: Spec::parse(kind, spec).unwrap(), host: None, status: None };
     let batch = Batch {
         actor: Actor::system("a test"),
         at: site.clock.now(),

@@ -141,7 +141,7 @@ impl Body {
             created: self.created,
         };
         let spec = Spec::parse(self.kind, self.spec.unwrap_or_default())?;
-        Ok(Object { metadata, spec, host: None })
+        Ok(Object { metadata, spec, host: None, status: None })
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn migrator() -> Migrator {
     let files = [
         (1, "site", include_str!("../migrations/0001_site.sql")),
         (2, "control plane", include_str!("../migrations/0002_control_plane.sql")),
+        (3, "workloads", include_str!("../migrations/0003_workloads.sql")),
     ];
     let migrations = files.into_iter().map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -319,6 +319,18 @@ pub(crate) fn none(kind: Kind) -> &'static str {
         }
         Kind::RoleBinding => "No role bindings here. Fields: cairn explain rolebinding",
         Kind::Token => "No tokens here that you may see. Make one: cairn token create NAME --role ROLE",
+        Kind::Distribution => {
+            "No distributions. Import one: cairn distribution import FILE (fields: cairn explain distribution)"
+        }
+        Kind::ClusterTemplate => {
+            "No cluster templates. Make one: cairn apply -f FILE (fields: cairn explain clustertemplate)"
+        }
+        Kind::Cluster => "No clusters here. Make one: cairn apply -f FILE (fields: cairn explain cluster)",
+        Kind::Package => "No packages here. Make one: cairn apply -f FILE (fields: cairn explain package)",
+        Kind::Secret => "No secrets here that you may see. Make one: cairn secret set NAME KEY=VALUE",
+        Kind::Deployment => {
+            "No deployments here. Make one: cairn apply -f FILE (fields: cairn explain deployment)"
+        }
     }
 }
 

@@ -83,8 +83,7 @@ pub struct Limits {
 pub struct Volume {
     /// Absolute path in the container.
     pub path: String,
-    /// What lies there.
-    #[serde(flatten)]
+    /// What lies there, such as `{name: data}`.
     pub mount: Mount,
 }
 

@@ -21,7 +21,7 @@ const NODES: [Kind; 5] = [Kind::Organisation, Kind::Project, Kind::Region, Kind:
 /// What says how hosts are treated.
 const RULES: [Kind; 4] = [Kind::Policy, Kind::OsImage, Kind::FirmwareProfile, Kind::ClaimRule];
 /// What lives in a project, as in every namespace.
-const IN_PROJECT: [Kind; 10] = [
+const IN_PROJECT: [Kind; 16] = [
     Kind::Region,
     Kind::Site,
     Kind::Host,
@@ -32,12 +32,21 @@ const IN_PROJECT: [Kind; 10] = [
     Kind::Role,
     Kind::RoleBinding,
     Kind::Token,
+    Kind::Distribution,
+    Kind::ClusterTemplate,
+    Kind::Cluster,
+    Kind::Package,
+    Kind::Secret,
+    Kind::Deployment,
 ];
+/// What runs on hosts, and what that is made from.
+const WORKLOADS: [Kind; 5] =
+    [Kind::Distribution, Kind::ClusterTemplate, Kind::Cluster, Kind::Package, Kind::Deployment];
 
 /// The built-in role of this name.
 pub fn builtin(name: &str) -> Option<RoleSpec> {
-    use Verb::{Accept, Audit, Create, Delete, Get, Operate, Update};
-    let reads = || rule(&[Get], NODES.into_iter().chain(RULES));
+    use Verb::{Accept, Audit, Create, Delete, Get, Operate, Secret, Update};
+    let reads = || rule(&[Get], NODES.into_iter().chain(RULES).chain(WORKLOADS));
     let (description, rules) = match name {
         "admin" => ("everything, on the whole appliance", vec![rule(&[], [])]),
         "org-admin" => (
@@ -61,6 +70,7 @@ pub fn builtin(name: &str) -> Option<RoleSpec> {
                 reads(),
                 rule(&[Update], [Kind::Site]),
                 rule(&[Create, Update, Delete, Accept, Operate], [Kind::Host]),
+                rule(&[Create, Update, Delete, Operate], [Kind::Cluster]),
             ],
         ),
         "host-installer" => (
@@ -68,11 +78,19 @@ pub fn builtin(name: &str) -> Option<RoleSpec> {
             vec![reads(), rule(&[Create, Update, Accept], [Kind::Host])],
         ),
         "app-deployer" => (
-            "sees the hosts that applications go to, and what applies to them",
-            vec![rule(&[Get], NODES), rule(&[Get], [Kind::Policy, Kind::OsImage, Kind::FirmwareProfile])],
+            "brings applications to hosts and clusters: packages, deployments, their secrets, access to clusters",
+            vec![
+                rule(&[Get], NODES.into_iter().chain(WORKLOADS)),
+                rule(&[Get], [Kind::Policy, Kind::OsImage, Kind::FirmwareProfile]),
+                rule(&[Create, Update, Delete, Operate], [Kind::Package, Kind::Deployment]),
+                rule(&[Get, Create, Update, Delete, Secret], [Kind::Secret]),
+                rule(&[Secret], [Kind::Cluster]),
+            ],
         ),
         "auditor" => ("sees everything, and the audit log; changes nothing", vec![rule(&[Get, Audit], [])]),
-        "viewer" => ("sees the tree, its hosts and policies; changes nothing", vec![reads()]),
+        "viewer" => {
+            ("sees the tree, its hosts, policies, clusters and deployments; changes nothing", vec![reads()])
+        }
         _ => return None,
     };
     Some(RoleSpec { description: description.to_owned(), rules })

@@ -293,7 +293,13 @@ fn is_space(node: &Object) -> bool {
 /// Kinds that say something about what lies below their namespace.
 fn acts_downwards(kind: Kind) -> bool {
     match kind {
-        Kind::Policy | Kind::OsImage | Kind::FirmwareProfile | Kind::Role => true,
+        Kind::Policy
+        | Kind::OsImage
+        | Kind::FirmwareProfile
+        | Kind::Role
+        | Kind::Distribution
+        | Kind::ClusterTemplate
+        | Kind::Package => true,
         Kind::Organisation
         | Kind::Project
         | Kind::Region
@@ -302,6 +308,9 @@ fn acts_downwards(kind: Kind) -> bool {
         | Kind::ClaimRule
         | Kind::User
         | Kind::RoleBinding
-        | Kind::Token => false,
+        | Kind::Token
+        | Kind::Cluster
+        | Kind::Deployment
+        | Kind::Secret => false,
     }
 }

@@ -48,7 +48,13 @@ pub(super) fn may_grant(sight: &Sight<'_>, before: Option<&Object>, after: &Obje
         | Spec::Policy(_)
         | Spec::OsImage(_)
         | Spec::FirmwareProfile(_)
-        | Spec::ClaimRule(_) => Vec::new(),
+        | Spec::ClaimRule(_)
+        | Spec::Distribution(_)
+        | Spec::ClusterTemplate(_)
+        | Spec::Cluster(_)
+        | Spec::Package(_)
+        | Spec::Deployment(_)
+        | Spec::Secret(_) => Vec::new(),
     };
     covers(sight, &gives)
 }

@@ -164,9 +164,20 @@ pub fn changes_grants(event: &Event) -> bool {
             let above = |seen: &Option<crate::index::Seen>| seen.as_ref().map(|s| s.above.clone());
             above(&event.before) != above(&event.after)
         }
-        Some(Kind::Host | Kind::Policy | Kind::OsImage | Kind::FirmwareProfile | Kind::ClaimRule) | None => {
-            false
-        }
+        Some(
+            Kind::Host
+            | Kind::Policy
+            | Kind::OsImage
+            | Kind::FirmwareProfile
+            | Kind::ClaimRule
+            | Kind::Distribution
+            | Kind::ClusterTemplate
+            | Kind::Cluster
+            | Kind::Package
+            | Kind::Deployment
+            | Kind::Secret,
+        )
+        | None => false,
     }
 }
 

@@ -32,11 +32,11 @@ pub fn word(verb: Verb) -> &'static str {
 
 /// Which verbs on which kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rights(u128);
+pub struct Rights([u32; VERBS.len()]);
 
 impl Rights {
     /// None.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self([0; VERBS.len()]);
 
     /// All verbs on all kinds.
     pub fn all() -> Self {
@@ -57,8 +57,12 @@ impl Rights {
 
     /// One verb on one kind.
     pub fn one(verb: Verb, kind: Kind) -> Self {
-        // 8 verbs of 16 bits each; there are 13 kinds.
-        Self(1 << ((verb as u32) * 16 + (kind as u32)))
+        // A word for each verb, a bit for each kind; there are 19.
+        let mut rights = Self::NONE;
+        if let Some(word) = rights.0.get_mut(verb as usize) {
+            *word = 1 << (kind as u32);
+        }
+        rights
     }
 
     /// Whether it holds this one.
@@ -68,7 +72,14 @@ impl Rights {
 
     /// Those of it that `other` has not.
     pub fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+        self.with(other, |a, b| a & !b)
+    }
+
+    fn with(mut self, other: Self, join: fn(u32, u32) -> u32) -> Self {
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a = join(*a, b);
+        }
+        self
     }
 
     /// Whether there is none.
@@ -87,7 +98,7 @@ impl BitOr for Rights {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.with(other, |a, b| a | b)
     }
 }
 
@@ -95,7 +106,7 @@ impl BitAnd for Rights {
     type Output = Self;
 
     fn bitand(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+        self.with(other, |a, b| a & b)
     }
 }
 

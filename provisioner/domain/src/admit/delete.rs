@@ -80,7 +80,13 @@ pub(super) fn named_by(index: &Index, object: &Object) -> Vec<String> {
         | Kind::FirmwareProfile
         | Kind::ClaimRule
         | Kind::RoleBinding
-        | Kind::Token => BTreeSet::new(),
+        | Kind::Token
+        | Kind::Distribution
+        | Kind::ClusterTemplate
+        | Kind::Cluster
+        | Kind::Package
+        | Kind::Deployment
+        | Kind::Secret => BTreeSet::new(),
     };
     found.into_iter().collect()
 }

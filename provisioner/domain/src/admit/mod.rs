@@ -9,10 +9,13 @@
 //! The caller makes sure that no other write comes between admission and commit: it holds the one writer's place, or the
 //! commit fails when the index was not at the newest revision.
 
+mod cluster;
 mod delete;
+mod deployment;
 mod host;
 mod metadata;
 mod node;
+mod package;
 mod person;
 mod policy;
 mod refusal;
@@ -164,7 +167,7 @@ fn create(
         resource_version: stamp.resource_version,
         created: stamp.now,
     };
-    Some(Admitted::Create(Box::new(Object { metadata, spec, host: None })))
+    Some(Admitted::Create(Box::new(Object { metadata, spec, host: None, status: None })))
 }
 
 fn update(
@@ -246,6 +249,12 @@ fn check_spec(cx: &Check<'_>, mut spec: Spec, problems: &mut Problems) -> Spec {
         Spec::Role(s) => person::check_role(cx, s, problems),
         Spec::RoleBinding(s) => person::check_binding(cx, s, problems),
         Spec::Token(s) => person::check_token(cx, s, problems),
+        Spec::Distribution(s) => cluster::check_distribution(s, problems),
+        Spec::ClusterTemplate(s) => cluster::check_template(cx, s, problems),
+        Spec::Cluster(s) => cluster::check(cx, s, problems),
+        Spec::Package(s) => package::check(cx, s, problems),
+        Spec::Secret(s) => metadata::check_line("spec.description", &s.description, problems),
+        Spec::Deployment(s) => deployment::check(cx, s, problems),
     }
     spec
 }

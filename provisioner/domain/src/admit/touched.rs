@@ -55,7 +55,13 @@ fn reached(index: &Index, object: &Object) -> Vec<Uid> {
         | Spec::User(_)
         | Spec::Role(_)
         | Spec::RoleBinding(_)
-        | Spec::Token(_) => Vec::new(),
+        | Spec::Token(_)
+        | Spec::Distribution(_)
+        | Spec::ClusterTemplate(_)
+        | Spec::Cluster(_)
+        | Spec::Package(_)
+        | Spec::Deployment(_)
+        | Spec::Secret(_) => Vec::new(),
     }
 }
 

@@ -14,8 +14,10 @@ use super::{
 };
 use crate::{
     model::{
-        ClaimRuleSpec, FirmwareProfileSpec, HostFields, Kind, Manifest, OrganisationSpec, OsImageSpec,
-        PolicySpec, ProjectSpec, RegionSpec, RoleBindingSpec, RoleSpec, SiteSpec, Spec, TokenSpec, UserSpec,
+        ClaimRuleSpec, ClusterSpec, ClusterTemplateSpec, DeploymentSpec, DistributionSpec,
+        FirmwareProfileSpec, HostFields, Kind, Manifest, OrganisationSpec, OsImageSpec, PackageSpec,
+        PolicySpec, ProjectSpec, RegionSpec, RoleBindingSpec, RoleSpec, SecretSpec, SiteSpec, Spec,
+        TokenSpec, UserSpec,
     },
     nearest::nearest,
 };
@@ -91,6 +93,12 @@ fn schema(kind: Kind) -> Value {
         Kind::Role => schema_of::<RoleSpec>(),
         Kind::RoleBinding => schema_of::<RoleBindingSpec>(),
         Kind::Token => schema_of::<TokenSpec>(),
+        Kind::Distribution => schema_of::<DistributionSpec>(),
+        Kind::ClusterTemplate => schema_of::<ClusterTemplateSpec>(),
+        Kind::Cluster => schema_of::<ClusterSpec>(),
+        Kind::Package => schema_of::<PackageSpec>(),
+        Kind::Deployment => schema_of::<DeploymentSpec>(),
+        Kind::Secret => schema_of::<SecretSpec>(),
     }
 }
 

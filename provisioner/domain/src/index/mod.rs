@@ -285,7 +285,13 @@ impl Index {
             | Spec::User(_)
             | Spec::Role(_)
             | Spec::RoleBinding(_)
-            | Spec::Token(_) => None,
+            | Spec::Token(_)
+            | Spec::Distribution(_)
+            | Spec::ClusterTemplate(_)
+            | Spec::Cluster(_)
+            | Spec::Package(_)
+            | Spec::Deployment(_)
+            | Spec::Secret(_) => None,
         };
         let found = named.and_then(|(kind, name)| self.named(kind, namespace, name));
         found.or_else(|| self.node_of(namespace)).map(|o| o.metadata.uid)

@@ -34,6 +34,18 @@ pub enum Kind {
     RoleBinding,
     /// A service's credential.
     Token,
+    /// A Kubernetes distribution at one version.
+    Distribution,
+    /// What clusters are made from.
+    ClusterTemplate,
+    /// A Kubernetes cluster of hosts.
+    Cluster,
+    /// A version of what can be deployed.
+    Package,
+    /// Values for deployments that only proven hosts get.
+    Secret,
+    /// A package brought to clusters or hosts.
+    Deployment,
 }
 
 /// Where a kind lives.
@@ -56,7 +68,7 @@ pub struct UnknownKind(pub String);
 
 impl Kind {
     /// All, parents before children: the order in which a set of them can be created.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Organisation,
         Self::Project,
         Self::Region,
@@ -70,6 +82,12 @@ impl Kind {
         Self::Policy,
         Self::ClaimRule,
         Self::Host,
+        Self::Distribution,
+        Self::ClusterTemplate,
+        Self::Cluster,
+        Self::Package,
+        Self::Secret,
+        Self::Deployment,
     ];
 
     /// As in `kind:`.
@@ -102,6 +120,12 @@ impl Kind {
             Self::Role => ("Role", "roles", "ro"),
             Self::RoleBinding => ("RoleBinding", "rolebindings", "rb"),
             Self::Token => ("Token", "tokens", "tok"),
+            Self::Distribution => ("Distribution", "distributions", "dist"),
+            Self::ClusterTemplate => ("ClusterTemplate", "clustertemplates", "ct"),
+            Self::Cluster => ("Cluster", "clusters", "cl"),
+            Self::Package => ("Package", "packages", "pkg"),
+            Self::Secret => ("Secret", "secrets", "sec"),
+            Self::Deployment => ("Deployment", "deployments", "deploy"),
         }
     }
 
@@ -110,13 +134,22 @@ impl Kind {
         match self {
             Self::Organisation | Self::User => Level::Appliance,
             Self::Project => Level::Organisation,
-            Self::Region | Self::Site | Self::Host | Self::ClaimRule => Level::Project,
+            Self::Region
+            | Self::Site
+            | Self::Host
+            | Self::ClaimRule
+            | Self::Cluster
+            | Self::Secret
+            | Self::Deployment => Level::Project,
             Self::Policy
             | Self::OsImage
             | Self::FirmwareProfile
             | Self::Role
             | Self::RoleBinding
-            | Self::Token => Level::Any,
+            | Self::Token
+            | Self::Distribution
+            | Self::ClusterTemplate
+            | Self::Package => Level::Any,
         }
     }
 
@@ -131,7 +164,13 @@ impl Kind {
             | Self::User
             | Self::Role
             | Self::RoleBinding
-            | Self::Token => false,
+            | Self::Token
+            | Self::Distribution
+            | Self::ClusterTemplate
+            | Self::Cluster
+            | Self::Package
+            | Self::Secret
+            | Self::Deployment => false,
         }
     }
 

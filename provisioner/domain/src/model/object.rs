@@ -10,8 +10,9 @@ use serde::{
 use serde_json::Value;
 
 use super::{
-    API_VERSION, ClaimRuleSpec, FirmwareProfileSpec, HostFields, Kind, Labels, Metadata, Namespace,
-    OrganisationSpec, OsImageSpec, PolicySpec, ProjectSpec, RegionSpec, RoleBindingSpec, RoleSpec, SiteSpec,
+    API_VERSION, ClaimRuleSpec, ClusterSpec, ClusterTemplateSpec, DeploymentSpec, DistributionSpec,
+    FirmwareProfileSpec, HostFields, Kind, Labels, Metadata, Namespace, OrganisationSpec, OsImageSpec,
+    PackageSpec, PolicySpec, ProjectSpec, RegionSpec, RoleBindingSpec, RoleSpec, SecretSpec, SiteSpec,
     TokenSpec, UserSpec, metadata::Settings, status,
 };
 use crate::Host;
@@ -34,6 +35,12 @@ pub enum Spec {
     Role(RoleSpec),
     RoleBinding(RoleBindingSpec),
     Token(TokenSpec),
+    Distribution(Box<DistributionSpec>),
+    ClusterTemplate(Box<ClusterTemplateSpec>),
+    Cluster(Box<ClusterSpec>),
+    Package(Box<PackageSpec>),
+    Secret(SecretSpec),
+    Deployment(Box<DeploymentSpec>),
 }
 
 /// Why a spec was not understood: serde's words, such as "unknown field `x`, expected one of `y`, `z`".
@@ -70,6 +77,12 @@ impl Spec {
             Kind::Role => Self::Role(from_value(value)?),
             Kind::RoleBinding => Self::RoleBinding(from_value(value)?),
             Kind::Token => Self::Token(from_value(value)?),
+            Kind::Distribution => Self::Distribution(from_value(value)?),
+            Kind::ClusterTemplate => Self::ClusterTemplate(from_value(value)?),
+            Kind::Cluster => Self::Cluster(from_value(value)?),
+            Kind::Package => Self::Package(from_value(value)?),
+            Kind::Deployment => Self::Deployment(from_value(value)?),
+            Kind::Secret => Self::Secret(from_value(value)?),
         })
     }
 
@@ -89,6 +102,12 @@ impl Spec {
             Self::Role(_) => Kind::Role,
             Self::RoleBinding(_) => Kind::RoleBinding,
             Self::Token(_) => Kind::Token,
+            Self::Distribution(_) => Kind::Distribution,
+            Self::ClusterTemplate(_) => Kind::ClusterTemplate,
+            Self::Cluster(_) => Kind::Cluster,
+            Self::Package(_) => Kind::Package,
+            Self::Deployment(_) => Kind::Deployment,
+            Self::Secret(_) => Kind::Secret,
         }
     }
 
@@ -107,7 +126,13 @@ impl Spec {
             | Self::User(_)
             | Self::Role(_)
             | Self::RoleBinding(_)
-            | Self::Token(_) => None,
+            | Self::Token(_)
+            | Self::Distribution(_)
+            | Self::ClusterTemplate(_)
+            | Self::Cluster(_)
+            | Self::Package(_)
+            | Self::Deployment(_)
+            | Self::Secret(_) => None,
         }
     }
 }
@@ -121,6 +146,8 @@ pub struct Object {
     pub spec: Spec,
     /// Of a host: its lifecycle's record. `None` for every other kind.
     pub host: Option<Arc<Host>>,
+    /// Of a cluster or deployment: what the provisioner found out last. `None` before, and for every other kind.
+    pub status: Option<Arc<Value>>,
 }
 
 impl Object {
@@ -149,7 +176,7 @@ impl From<Host> for Object {
             resource_version: meta.resource_version,
             created: host.created,
         };
-        Self { metadata, spec: Spec::Host(spec), host: Some(Arc::new(host)) }
+        Self { metadata, spec: Spec::Host(spec), host: Some(Arc::new(host)), status: None }
     }
 }
 
@@ -169,14 +196,17 @@ impl fmt::Display for Object {
 
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let status = status::of(self);
-        let mut out = serializer.serialize_struct("Object", 4 + usize::from(status.is_some()))?;
+        let host = status::of(self);
+        let shown = host.is_some() || self.status.is_some();
+        let mut out = serializer.serialize_struct("Object", 4 + usize::from(shown))?;
         out.serialize_field("apiVersion", API_VERSION)?;
         out.serialize_field("kind", self.kind().name())?;
         out.serialize_field("metadata", &Shown(&self.metadata))?;
         out.serialize_field("spec", &self.spec)?;
-        if let Some(status) = &status {
+        if let Some(status) = &host {
             out.serialize_field("status", status)?;
+        } else if let Some(status) = &self.status {
+            out.serialize_field("status", status.as_ref())?;
         }
         out.end()
     }

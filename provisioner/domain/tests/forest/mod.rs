@@ -35,7 +35,7 @@ pub(crate) fn object(kind: Kind, full: &str, uid: Uid, spec: Value) -> Object {
         resource_version: 1,
         created: Timestamp(0),
     };
-    Object { metadata, spec: Spec::parse(kind, spec).expect("a spec of its kind"), host: None }
+    Object { metadata, spec: Spec::parse(kind, spec).expect("a spec of its kind"), host: None, status: None }
 }
 
 /// An index that is filled by name.

@@ -233,5 +233,5 @@ fn binding(index: &Index, name: &str, stamp: Stamp) -> Option<ResourceWrite> {
         created: stamp.now,
     };
     let spec = RoleBindingSpec { role: ADMIN.to_owned(), subjects: vec![subject], at: None };
-    Some(ResourceWrite::Create(Object { metadata, spec: Spec::RoleBinding(spec), host: None }))
+    Some(ResourceWrite::Create(Object { metadata, spec: Spec::RoleBinding(spec), host: None, status: None }))
 }

@@ -78,7 +78,13 @@ fn matters(kind: Kind) -> bool {
         | Kind::User
         | Kind::Role
         | Kind::RoleBinding
-        | Kind::Token => false,
+        | Kind::Token
+        | Kind::Distribution
+        | Kind::ClusterTemplate
+        | Kind::Cluster
+        | Kind::Package
+        | Kind::Deployment
+        | Kind::Secret => false,
     }
 }
 

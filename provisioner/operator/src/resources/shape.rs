@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use cairn_domain::model::{
-    API_VERSION, ClaimRuleSpec, FirmwareProfileSpec, HostFields, HostStatus, Kind, ManifestMetadata,
-    OrganisationSpec, OsImageSpec, PolicySpec, ProjectSpec, RegionSpec, RoleBindingSpec, RoleSpec, SiteSpec,
+    API_VERSION, ClaimRuleSpec, ClusterSpec, ClusterTemplateSpec, DeploymentSpec, DistributionSpec,
+    FirmwareProfileSpec, HostFields, HostStatus, Kind, ManifestMetadata, OrganisationSpec, OsImageSpec,
+    PackageSpec, PolicySpec, ProjectSpec, RegionSpec, RoleBindingSpec, RoleSpec, SecretSpec, SiteSpec,
     TokenSpec, UserSpec,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -52,6 +53,9 @@ pub(crate) fn object(kind: Kind) -> Describe {
         let mut properties = head(kind);
         properties.insert("metadata".into(), g.subschema_for::<ObjectMetadata>().to_value());
         properties.insert("spec".into(), spec(kind, g).to_value());
+        if matches!(kind, Kind::Cluster | Kind::Deployment | Kind::Secret) {
+            properties.insert("status".into(), json!({ "type": "object" }));
+        }
         if kind == Kind::Host {
             properties.insert("status".into(), g.subschema_for::<HostStatus>().to_value());
         }
@@ -78,7 +82,16 @@ pub(crate) fn manifest(kind: Kind) -> Describe {
         properties.insert("spec".into(), spec(kind, g).to_value());
         properties.insert("status".into(), json!({ "description": "Ignored." }));
         let mut required = vec!["apiVersion", "kind", "metadata"];
-        if matches!(kind, Kind::RoleBinding | Kind::Token | Kind::OsImage) {
+        if matches!(
+            kind,
+            Kind::RoleBinding
+                | Kind::Token
+                | Kind::OsImage
+                | Kind::Distribution
+                | Kind::ClusterTemplate
+                | Kind::Package
+                | Kind::Deployment
+        ) {
             required.push("spec");
         }
         let mut schema = json!({
@@ -111,7 +124,18 @@ fn example(kind: Kind) -> Option<Value> {
         Kind::User => json!({ "displayName": "Anna" }),
         Kind::Role => json!({ "rules": [{ "verbs": ["get"], "kinds": ["Host"] }] }),
         Kind::RoleBinding => json!({ "role": "viewer", "subjects": [{ "kind": "User", "name": "example" }] }),
-        Kind::OsImage | Kind::Token => return None,
+        Kind::ClusterTemplate => json!({ "version": "1.0.0", "distribution": "kubeadm-1-36" }),
+        Kind::Cluster => json!({ "selector": { "matchLabels": { "role": "till" } } }),
+        Kind::Package => json!({
+            "package": "hello", "version": "1.0.0",
+            "applications": [{ "name": "web", "source": { "container": { "image": "hello:1" } } }],
+        }),
+        Kind::Deployment => json!({
+            "package": "hello",
+            "targets": { "kind": "host", "selector": { "matchLabels": { "role": "till" } } },
+        }),
+        Kind::Secret => json!({ "description": "of the till" }),
+        Kind::OsImage | Kind::Token | Kind::Distribution => return None,
     };
     Some(
         json!({ "apiVersion": API_VERSION, "kind": kind.name(), "metadata": { "name": "example" }, "spec": spec }),
@@ -169,5 +193,11 @@ fn spec(kind: Kind, g: &mut SchemaGenerator) -> Schema {
         Kind::Role => g.subschema_for::<RoleSpec>(),
         Kind::RoleBinding => g.subschema_for::<RoleBindingSpec>(),
         Kind::Token => g.subschema_for::<TokenSpec>(),
+        Kind::Distribution => g.subschema_for::<DistributionSpec>(),
+        Kind::ClusterTemplate => g.subschema_for::<ClusterTemplateSpec>(),
+        Kind::Cluster => g.subschema_for::<ClusterSpec>(),
+        Kind::Package => g.subschema_for::<PackageSpec>(),
+        Kind::Deployment => g.subschema_for::<DeploymentSpec>(),
+        Kind::Secret => g.subschema_for::<SecretSpec>(),
     }
 }

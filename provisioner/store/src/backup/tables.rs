@@ -49,6 +49,10 @@ pub(super) const ALL: &[Table] = tables! {
     session (sha256 Text) [user_uid Text, principal Text, created Number, expires Number, last_seen Number];
     idempotency (principal Text, key Text) [request Text, status Number, response Text, at Number];
     ticket (name Text) [value Text, expires Number];
+    assignment (host Text, subject Text) [kind Text, revision Text, body Text, observed Text, phase Text, seq Number,
+        changed Number, heard Number];
+    secret_value (owner Text, name Text) [sealed Text, changed Number];
+    bootstrap_token (id Text) [cluster Text, host Text, node Text, sealed Text, expires Number, spent Number];
 };
 
 /// Tables in which a migration has put rows, and how a restore empties them.

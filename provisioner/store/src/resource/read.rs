@@ -1,5 +1,7 @@
 //! Reading resources of all kinds, hosts among them.
 
+use std::sync::Arc;
+
 use cairn_domain::model::{Kind, Metadata, Object, Spec, Uid};
 
 use crate::{
@@ -76,5 +78,6 @@ fn object_of(row: &Row) -> Result<Object, ReadError> {
         created: row::time(row, "created")?,
     };
     let spec = Spec::parse(kind, row::json(row, "spec")?).map_err(|e| row::corrupt("spec", e))?;
-    Ok(Object { metadata, spec, host: None })
+    let status = row::maybe_json(row, "status")?.map(Arc::new);
+    Ok(Object { metadata, spec, host: None, status })
 }

@@ -1,10 +1,13 @@
 //! Changing resources: many in one transaction, each with its line in the log of changes and in the audit log.
 
+use std::sync::Arc;
+
 use cairn_contract::Timestamp;
 use cairn_domain::{
     audit::{Actor, Deed, Outcome},
     model::{Kind, Object, Uid},
 };
+use serde_json::Value;
 
 use super::read;
 use crate::{
@@ -45,6 +48,14 @@ pub enum ResourceWrite {
         object: Object,
         /// The resource version that was read; `None`: whatever it is.
         expected: Option<i64>,
+    },
+    /// What the provisioner found out of a cluster, deployment or secret. No audit row: nobody ordered it. Nothing is written when
+    /// it is the same, or the resource is gone.
+    Status {
+        /// Which.
+        uid: Uid,
+        /// JSON of an object.
+        status: Arc<Value>,
     },
     /// None any more; the credentials of a user or token go with it.
     Delete {
@@ -144,9 +155,10 @@ impl Store {
 }
 
 /// A change of the tree after a revision.
-pub(crate) const NEWER: &str = "SELECT rv FROM change WHERE rv > $1 AND kind <> 'Host' LIMIT 1";
+pub(crate) const NEWER: &str =
+    "SELECT rv FROM change WHERE rv > $1 AND kind NOT IN ('Host', 'Cluster', 'Deployment') LIMIT 1";
 
-/// Others may have changed what these writes rely on. Hosts change all the time; where one lies in what is deleted,
+/// Others may have changed what these writes rely on. Hosts, and the status of what they run, change all the time; where one lies in what is deleted,
 /// [`check_empty`] sees it.
 async fn check_premise(tx: &mut Tx, batch: &Batch) -> Result<(), BatchError> {
     let Some(premise) = batch.premise else { return Ok(()) };
@@ -188,6 +200,10 @@ async fn apply(
             let Some(after) = update(tx, &before, object).await? else { return Ok((before, None)) };
             let deed = deed(&batch.actor, "update", Some(&before), Some(&after))?;
             Ok((after, Some(deed)))
+        }
+        ResourceWrite::Status { uid, status } => {
+            let before = present(tx, index, (*uid, None)).await?;
+            Ok((set_status(tx, before, status).await?, None))
         }
         ResourceWrite::Delete { uid, expected } => {
             let before = present(tx, index, (*uid, *expected)).await?;
@@ -269,6 +285,23 @@ async fn update(tx: &mut Tx, before: &Object, wanted: &Object) -> Result<Option<
     .execute(tx)
     .await?;
     Ok(Some(after))
+}
+
+async fn set_status(tx: &mut Tx, mut object: Object, status: &Arc<Value>) -> Result<Object, BatchError> {
+    if object.status.as_ref() == Some(status) {
+        return Ok(object);
+    }
+    let kind = object.kind();
+    let meta = &mut object.metadata;
+    meta.resource_version = changes::log(tx, (kind, meta.uid), Fate::Put).await?;
+    sql("UPDATE resource SET status = $2, rv = $3 WHERE uid = $1")
+        .bind(meta.uid.to_string())
+        .bind(serde_json::to_string(status.as_ref())?)
+        .bind(meta.resource_version)
+        .execute(tx)
+        .await?;
+    object.status = Some(Arc::clone(status));
+    Ok(object)
 }
 
 async fn delete(tx: &mut Tx, before: &Object) -> Result<(), BatchError> {

@@ -131,5 +131,5 @@ pub(crate) fn resource(kind: Kind, namespace: &Namespace, name: &str, spec: serd
         resource_version: 0,
         created: NOW,
     };
-    Object { metadata, spec: Spec::parse(kind, spec).unwrap(), host: None }
+    Object { metadata, spec: Spec::parse(kind, spec).unwrap(), host: None, status: None }
 }
