@@ -97,6 +97,7 @@ fn main() -> Result<()> {
             common.installer(&builder, "lab", &installer)?;
             common.os(&builder, "tiny", &agent)?;
             common.os(&builder, "debian", &agent)?;
+            common.os(&builder, "edge", &agent)?;
             common.installer(&builder, "metal", &installer)
         }
         Verb::Show { file } => show(&file),

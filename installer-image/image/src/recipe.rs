@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use crate::error::BuildError;
 
@@ -9,9 +10,10 @@ const INSTALLERS: [(&str, &str); 2] = [
     ("lab", include_str!("../recipes/installer-lab.toml")),
     ("metal", include_str!("../recipes/installer-metal.toml")),
 ];
-const SYSTEMS: [(&str, &str); 2] = [
+const SYSTEMS: [(&str, &str); 3] = [
     ("tiny", include_str!("../recipes/os-tiny.toml")),
     ("debian", include_str!("../recipes/os-debian.toml")),
+    ("edge", include_str!("../recipes/os-edge.toml")),
 ];
 
 /// What every boot has: a kernel, its modules and its command line.
@@ -138,9 +140,37 @@ pub fn os(name: &str) -> Result<Os, BuildError> {
 }
 
 fn named<T: DeserializeOwned>(kind: &'static str, all: &[(&str, &str)], name: &str) -> Result<T, BuildError> {
+    let wrong = |source| BuildError::Recipe { name: format!("{kind}-{name}"), source };
+    table(kind, all, name)?.try_into().map_err(wrong)
+}
+
+/// A recipe's text, upon that of its `base` where it names one.
+fn table(kind: &'static str, all: &[(&str, &str)], name: &str) -> Result<Table, BuildError> {
     let found = all.iter().find(|(known, _)| *known == name);
     let (_, text) = found.ok_or_else(|| BuildError::NoRecipe { kind, name: name.to_owned() })?;
-    toml::from_str(text).map_err(|source| BuildError::Recipe { name: format!("{kind}-{name}"), source })
+    let wrong = |source| BuildError::Recipe { name: format!("{kind}-{name}"), source };
+    let mut own: Table = toml::from_str(text).map_err(wrong)?;
+    match own.remove("base") {
+        Some(Value::String(base)) if base != name => {
+            let mut whole = table(kind, all, &base)?;
+            lay_over(&mut whole, own);
+            Ok(whole)
+        }
+        Some(_) | None => Ok(own),
+    }
+}
+
+/// Tables are joined, lists are lengthened, everything else is replaced.
+fn lay_over(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => lay_over(under, over),
+            (Some(Value::Array(under)), Value::Array(over)) => under.extend(over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
 }
 
 impl Boot {
@@ -166,6 +196,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_has_all_of_its_base_and_its_own() {
+        let (base, edge) = (os("debian").unwrap(), os("edge").unwrap());
+        assert_eq!((edge.boot.kernel, edge.boot.id.as_str()), (base.boot.kernel, "cairn-edge"));
+        let (base, edge) = (base.debian.unwrap(), edge.debian.unwrap());
+        assert!(
+            edge.packages.starts_with(&base.packages) && edge.packages.contains(&"containerd".to_owned())
+        );
+        assert!(edge.files.len() > base.files.len() && edge.mask.len() == base.mask.len() + 1);
+    }
+
+    #[test]
     fn an_os_is_not_an_installer() {
         assert!(installer("tiny").is_err());
         assert!(os("lab").is_err());
@@ -173,7 +214,7 @@ mod tests {
 
     #[test]
     fn paths_of_recipes_stay_in_the_tree() {
-        let debian = os("debian").unwrap().debian.unwrap();
+        let debian = os("edge").unwrap().debian.unwrap();
         let files = debian.files.iter().map(|f| &f.path);
         for path in debian.remove.iter().chain(&debian.directories).chain(files) {
             assert!(!path.starts_with('/') && !path.contains(".."), "{path}");
