@@ -1,0 +1,16 @@
+//! What a host runs itself, without Kubernetes: units, containers on containerd, virtual machines under QEMU.
+//!
+//! Not decisions about which host runs what (the provisioner's) and not Kubernetes (`agent/node`, `agent/applier`). `cairn-agent`
+//! calls it; the node uses its [`units`]. No shell anywhere: programs with arguments.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`units`] | keeps programs running, under systemd or by itself |
+//! | [`log`] | bounded log files: turn over, tail, follow |
+//! | [`probe`] | asks whether a condition of a running part holds |
+
+mod clock;
+pub mod log;
+pub mod probe;
+mod process;
+pub mod units;
