@@ -13,7 +13,10 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
 
 use cairn_domain::index::Index;
 pub use feed::{Feed, Gone};
@@ -21,6 +24,9 @@ use ring::Ring;
 use tokio::sync::watch;
 
 use crate::{Batch, BatchError, ReadError, Store, Written};
+
+/// How long a writer waits to read what it wrote.
+const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// The index and what feeds it. Clones share it.
 #[derive(Debug, Clone)]
@@ -57,10 +63,13 @@ impl Catalog {
         self.0.revisions.subscribe()
     }
 
-    /// Returns when the index has everything up to `revision`. That takes as long as the database is away.
+    /// Returns when the index has everything up to `revision`, or after 5 s: while the database is away it does not get there,
+    /// and what was committed is committed all the same.
     pub async fn reached(&self, revision: i64) {
+        let mut revisions = self.0.revisions.subscribe();
         // The sender lives as long as `self`.
-        let _ = self.0.revisions.subscribe().wait_for(|applied| *applied >= revision).await;
+        let caught_up = revisions.wait_for(|applied| *applied >= revision);
+        let _ = tokio::time::timeout(CATCH_UP, caught_up).await;
     }
 
     /// Writes a batch; afterwards its changes are in the index.
