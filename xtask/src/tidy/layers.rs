@@ -36,12 +36,16 @@ fn may_use(from: &Member, to: &Member) -> bool {
         // Who somebody is: logic without routes and rows; only the operator's routes call it.
         (Some("L2"), "cairn-identity") => is(&["L0", "L1"]),
         (Some("L2"), "cairn-operator") => is(&["L0", "L1"]) || named(&["cairn-store", "cairn-identity"]),
+        // Both ends of one wire: of fleet and of the agent.
+        (Some("L2"), "cairn-tunnel") => is(&["L0"]),
         // The leaves hand facts to the driver through channels of their own types; they never see each other.
+        (Some("L2"), "cairn-fleet") => is(&["L0", "L1"]) || named(&["cairn-store", "cairn-tunnel"]),
         (Some("L2"), _) => is(&["L0", "L1"]) || named(&["cairn-store"]),
         (Some("H"), _) => is(&["L0"]),
         // The commands print what the API answers, so they share its types.
         (Some("L3"), "cairn-cli") => is(&["L0", "L1"]) || named(&["cairn-operator"]),
         (Some("L3"), "cairn-server") => to.folder.starts_with("provisioner/") || is(&["L0"]),
+        (Some("L3"), "cairn-agentd") => is(&["L0", "H"]) || named(&["cairn-tunnel"]),
         (Some("L3"), _) => is(&["L0", "H"]),
         (_, _) => false,
     }
