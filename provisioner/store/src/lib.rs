@@ -10,9 +10,11 @@
 //!       +---- changes() / hosts_changed(): a wake-up without data <-------+
 //! ```
 
+mod assignments;
 mod audit;
 mod backup;
 mod blobs;
+mod bootstrap;
 mod catalog;
 mod changes;
 mod clock;
@@ -39,13 +41,17 @@ mod reporter;
 mod resource;
 mod row;
 mod schema;
+mod seal;
+mod secrets;
 mod sessions;
 mod ticket;
 mod trail;
 
+pub use assignments::{AssignedKind, Assignment, KeptOrder, OrderWrite, Progress, Said, UnknownAssignment};
 pub use audit::{AuditFilter, AuditFlaw, Verified, digest as audit_digest};
 pub use backup::{BackupError, RestoreError, Saved};
 pub use blobs::{BlobError, BlobWriter, Blobs};
+pub use bootstrap::{BootstrapToken, TokenView};
 pub use catalog::{Catalog, Feed, Gone};
 pub use changes::Changed;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -66,5 +72,7 @@ pub use reporter::{
     Admission, By, Order, OrderError, Outcome, Recognition, Registration, ReportError, Reporter, Run, Windows,
 };
 pub use resource::{Batch, BatchError, ResourceWrite, Written};
+pub use seal::{DataKey, SealError, SecretText};
+pub use secrets::{MAX_SECRET_KEYS, MAX_SECRET_VALUE, SecretError, SecretWrite};
 pub use sessions::Session;
 pub use trail::Trail;

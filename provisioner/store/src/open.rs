@@ -12,7 +12,7 @@ use sqlx::migrate::MigrateError;
 use tokio::sync::watch;
 
 use crate::{
-    Blobs, Clock as _, Database, ReadError, SystemClock,
+    Blobs, Clock as _, DataKey, Database, ReadError, SystemClock,
     db::{self, Db, News, On, Tx, sql},
     host::Visible,
     row,
@@ -26,6 +26,8 @@ pub struct Store {
     changes: Arc<watch::Sender<i64>>,
     hosts: Arc<watch::Sender<u64>>,
     revisions: Arc<watch::Sender<i64>>,
+    pub(crate) assignments: Arc<watch::Sender<i64>>,
+    pub(crate) data_key: Option<DataKey>,
     /// Held as long as any clone lives; the kernel releases it when the process dies.
     _lock: Arc<File>,
 }
@@ -106,6 +108,8 @@ impl Store {
             changes: Arc::new(watch::Sender::new(news.history.unwrap_or_default())),
             hosts: Arc::new(watch::Sender::new(0)),
             revisions: Arc::new(watch::Sender::new(news.change.unwrap_or_default())),
+            assignments: Arc::new(watch::Sender::new(news.assignment.unwrap_or_default())),
+            data_key: None,
             _lock: Arc::new(lock),
         })
     }
@@ -166,7 +170,8 @@ impl Store {
             self.hosts.send_modify(|n| *n = n.wrapping_add(1));
         }
         let (history, change) = (raise(&self.changes, news.history), raise(&self.revisions, news.change));
-        News { history, change }
+        let assignment = raise(&self.assignments, news.assignment);
+        News { history, change, assignment }
     }
 }
 
@@ -211,6 +216,7 @@ pub(crate) async fn last_numbers(db: &Db) -> Result<News, ReadError> {
         match row::text(row, "name")?.as_str() {
             "history" => news.history = Some(row::number(row, "last")?),
             "change" => news.change = Some(row::number(row, "last")?),
+            "assignment" => news.assignment = Some(row::number(row, "last")?),
             _ => {}
         }
     }

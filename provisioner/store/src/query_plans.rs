@@ -4,7 +4,10 @@ use cairn_contract::{HostId, Timestamp};
 use cairn_domain::{Level, Note};
 use uuid::Uuid;
 
-use crate::{Line, Store, Whose, audit, changes, db::sql, history, host, resource, row};
+use crate::{
+    Line, Store, Whose, assignments, audit, bootstrap, changes, db::sql, history, host, resource, row,
+    secrets,
+};
 
 /// What SQLite would do, one step a line.
 async fn plan(store: &Store, text: &'static str) -> String {
@@ -34,6 +37,19 @@ async fn frequent_queries_use_an_index_and_sort_nothing() {
     assert!(premise.contains("(rv>?)"), "{premise}");
     let audit = plan(&store, audit::PAGE).await;
     assert!(audit.contains("(seq>?)") && !audit.contains("TEMP B-TREE"), "{audit}");
+    for (text, index) in [
+        (assignments::AFTER, "assignment_by_seq (seq>?)"),
+        (assignments::TOUCHED, "assignment_by_seq (seq>?)"),
+        (assignments::OF_SUBJECT, "assignment_by_subject (subject=?)"),
+        (assignments::OF_HOST, "(host=?)"),
+        (assignments::ORDERS, "(host=?)"),
+        (assignments::ORDER, "(host=? AND subject=?)"),
+        (secrets::KEYS, "(owner=?)"),
+        (bootstrap::GOOD, "bootstrap_token_by_cluster (cluster=?)"),
+    ] {
+        let steps = plan(&store, text).await;
+        assert!(steps.contains(index) && !steps.contains("SCAN"), "{text}: {steps}");
+    }
     let key = plan(&store, host::BY_KEY).await;
     assert!(!key.contains("SCAN"), "{key}");
 }

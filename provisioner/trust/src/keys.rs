@@ -7,8 +7,9 @@
 //! | `boot-ca`, `boot` | RSA-3072 CA and key | TLS of firmware, which may know neither P-256 nor PSS (lab/https.md) |
 //! | `signing` | ed25519 | manifests and plans |
 //! | `pk`, `kek`, `db` | RSA-2048, self-signed | Secure Boot: enrolment, and Authenticode signatures of UKIs |
+//! | `data` | AES-256, hexadecimal | values of Secrets in the database |
 //!
-//! Each private key is a PKCS#8 PEM file of mode 0600 in a directory of mode 0700.
+//! Each other private key is a PKCS#8 PEM file of mode 0600 in a directory of mode 0700.
 
 use std::{
     fs,
@@ -17,7 +18,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cairn_contract::Timestamp;
+use cairn_contract::{Hex, Timestamp};
+use cairn_store::DataKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding};
 use rcgen::{
     CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
@@ -123,6 +125,7 @@ impl SiteKeys {
         let signing = ed25519_dalek::SigningKey::from_bytes(&random());
         let pem = signing.to_pkcs8_pem(LineEnding::LF).expect("an ed25519 key has a PKCS#8 form");
         write_private(&dir.join("signing.key"), pem.as_bytes())?;
+        data_key(dir)?;
         let server = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         write_private(&dir.join("server.key"), Zeroizing::new(server.serialize_pem()).as_bytes())?;
         let ca = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
@@ -159,6 +162,28 @@ impl SiteKeys {
         let ends = i64::try_from(ends).unwrap_or(i64::MAX);
         Timestamp(ends.saturating_sub(CA_DAYS * 86_400).max(0).saturating_mul(1000))
     }
+}
+
+/// Reads the data key of the site; makes it where there is none yet, as on a site of an older version.
+pub fn data_key(dir: &Path) -> Result<DataKey, KeyError> {
+    let path = dir.join("data.key");
+    if !path.exists() {
+        let part = dir.join("data.key.part");
+        match fs::remove_file(&part) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(KeyError::File { path: part, source });
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let text = Zeroizing::new(Hex(random().to_vec()).to_string());
+        write_private(&part, text.as_bytes())?;
+        let place = || fs::rename(&part, &path).and_then(|()| fs::File::open(dir)?.sync_all());
+        place().map_err(|source| KeyError::File { path: path.clone(), source })?;
+    }
+    let text = read_text(&path)?;
+    let bytes = text.trim().parse::<Hex>().ok().and_then(|hex| <[u8; 32]>::try_from(hex.0).ok());
+    let bytes = bytes.ok_or(KeyError::Content { path, what: "64 hexadecimal digits" })?;
+    Ok(DataKey::new(Zeroizing::new(bytes)))
 }
 
 /// 32 bytes from the operating system.
@@ -270,6 +295,15 @@ mod tests {
         let keys = SiteKeys::load(&dir).unwrap();
         assert_eq!(keys.site_ca.key.algorithm(), &PKCS_ECDSA_P256_SHA256);
         assert_eq!(keys.created(), Timestamp(1_790_000_000_000));
+        let data = fs::read(dir.join("data.key")).unwrap();
+        data_key(&dir).unwrap();
+        assert_eq!(fs::read(dir.join("data.key")).unwrap(), data, "it is made once");
+        fs::remove_file(dir.join("data.key")).unwrap();
+        fs::write(dir.join("data.key.part"), "half").unwrap();
+        data_key(&dir).unwrap();
+        assert_ne!(fs::read(dir.join("data.key")).unwrap(), data, "where there is none, a new one is made");
+        fs::write(dir.join("data.key"), "00").unwrap();
+        assert!(matches!(data_key(&dir), Err(KeyError::Content { .. })));
         for entry in fs::read_dir(&dir).unwrap().map(Result::unwrap) {
             let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
             assert!(entry.path().extension().unwrap() == "crt" || mode == 0o600, "{entry:?} {mode:o}");

@@ -20,6 +20,7 @@ pub(crate) struct Tx {
 pub(crate) struct News {
     pub(crate) history: Option<i64>,
     pub(crate) change: Option<i64>,
+    pub(crate) assignment: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) enum Sequence {
     Change,
     /// Rows of the audit log.
     Audit,
+    /// Visible changes of what hosts are told, and of what they say.
+    Assignment,
 }
 
 impl Db {
@@ -96,7 +99,11 @@ impl Tx {
     pub(crate) async fn commit(mut self) -> Result<News, sqlx::Error> {
         let taken = std::mem::take(&mut self.taken);
         let last = |sequence| taken.get(&sequence).copied();
-        let news = News { history: last(Sequence::History), change: last(Sequence::Change) };
+        let news = News {
+            history: last(Sequence::History),
+            change: last(Sequence::Change),
+            assignment: last(Sequence::Assignment),
+        };
         for (sequence, last) in &taken {
             self.write_back(*sequence, *last).await?;
         }
@@ -147,6 +154,7 @@ impl Sequence {
             Self::Outbox => "outbox",
             Self::Change => "change",
             Self::Audit => "audit",
+            Self::Assignment => "assignment",
         }
     }
 }

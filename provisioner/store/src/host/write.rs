@@ -10,7 +10,7 @@ use super::{
     record::{self, Old, Texts},
 };
 use crate::{
-    audit,
+    audit, bootstrap,
     changes::{self, Fate},
     db::{self, Tx, sql},
     history, idempotency, installs, outbox, row,
@@ -146,6 +146,7 @@ async fn remove(tx: &mut Tx, rows: &mut Rows, change: &Change) -> Result<Written
     sql("DELETE FROM host WHERE id = $1").bind(&id).execute(&mut *tx).await?;
     changes::log(tx, changes::host(change.host.id), Fate::Deleted(gone)).await?;
     installs::void_all(tx, change.host.id, change.at).await?;
+    bootstrap::forget(tx, change.host.id.into()).await?;
     rows.0.remove(&id);
     Ok(Written { version: change.host.version, visible: Visible::Yes })
 }

@@ -60,7 +60,7 @@ fn by_uid(select: &str, uids: &[(Kind, Uid)]) -> Statement {
 }
 
 /// One resource that is no host.
-pub(super) async fn one(tx: &mut Tx, uid: Uid) -> Result<Option<Object>, ReadError> {
+pub(crate) async fn one(tx: &mut Tx, uid: Uid) -> Result<Option<Object>, ReadError> {
     let row = sql("SELECT * FROM resource WHERE uid = $1").bind(uid.to_string());
     row.fetch_optional(tx).await?.as_ref().map(object_of).transpose()
 }

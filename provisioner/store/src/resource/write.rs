@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use super::read;
 use crate::{
-    CredentialWrite, ReadError, Store, Trail, WriteError, audit,
+    CredentialWrite, ReadError, Store, Trail, WriteError, audit, bootstrap,
     changes::{self, Fate},
     credentials,
     db::{self, Tx, sql},
     host::Visible,
-    idempotency,
+    idempotency, secrets,
 };
 
 /// Changes that belong together: all or none of them happen.
@@ -287,7 +287,11 @@ async fn update(tx: &mut Tx, before: &Object, wanted: &Object) -> Result<Option<
     Ok(Some(after))
 }
 
-async fn set_status(tx: &mut Tx, mut object: Object, status: &Arc<Value>) -> Result<Object, BatchError> {
+pub(crate) async fn set_status(
+    tx: &mut Tx,
+    mut object: Object,
+    status: &Arc<Value>,
+) -> Result<Object, BatchError> {
     if object.status.as_ref() == Some(status) {
         return Ok(object);
     }
@@ -310,6 +314,11 @@ async fn delete(tx: &mut Tx, before: &Object) -> Result<(), BatchError> {
     sql("DELETE FROM resource WHERE uid = $1").bind(uid.to_string()).execute(&mut *tx).await?;
     if matches!(kind, Kind::User | Kind::Token) {
         credentials::forget(tx, uid).await?;
+    }
+    match kind {
+        Kind::Secret => secrets::forget(tx, uid).await?,
+        Kind::Cluster => bootstrap::forget(tx, uid).await?,
+        _ => {}
     }
     Ok(())
 }
