@@ -342,13 +342,16 @@ fn built_in_roles_are_what_they_say() {
         ("org-admin", "admin"),
         ("host-installer", "site-operator"),
         ("viewer", "host-installer"),
-        ("app-deployer", "viewer"),
         ("viewer", "auditor"),
     ] {
         assert!(rights(less).without(rights(more)).is_empty(), "{less} {more}");
     }
     assert!(rights("viewer").each().all(|(verb, _)| verb == Get));
-    assert!(!rights("viewer").has(Get, Token));
+    assert!(!rights("viewer").has(Get, Token) && !rights("viewer").has(Get, Kind::Secret));
+    let deployer = rights("app-deployer");
+    assert!(deployer.has(Verb::Secret, Kind::Secret) && deployer.has(Create, Kind::Deployment));
+    assert!(!deployer.has(Update, Host) && !deployer.has(Create, Kind::Cluster));
+    assert!(!rights("auditor").has(Verb::Secret, Kind::Secret));
     assert!(!rights("org-admin").has(Delete, Organisation));
     assert!(!rights("site-operator").has(Create, RoleBinding));
 }
