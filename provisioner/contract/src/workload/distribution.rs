@@ -28,10 +28,34 @@ pub struct Distribution {
     pub admin_kubeconfig: String,
     /// CA certificate of the API server, PEM, on a control plane node: its public key is the pin. Absolute.
     pub ca_certificate: String,
+    /// How a joining node comes to trust the API server.
+    #[serde(skip_serializing_if = "Discovery::is_own")]
+    pub discovery: Discovery,
+    /// kubeconfig of the kubelet, on every node: by it the agent cordons its own node. Absolute; empty: there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub node_kubeconfig: String,
     /// Run in order when the node leaves, before units stop; failures are noted and passed over.
     pub uninstall: Vec<Command>,
     /// Files and folders that are removed then. Absolute, at least two components deep.
     pub remove: Vec<String>,
+}
+
+/// How a joining node comes to trust the API server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Discovery {
+    /// The distribution's own programs see to it, with `token` and `ca_pin`.
+    #[default]
+    Own,
+    /// The agent reads `kube-public/cluster-info`, checks the token's signature and the pin, and writes the CA to
+    /// `caCertificate` before the worker's files.
+    ClusterInfo,
+}
+
+impl Discovery {
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 /// A file by digest.

@@ -24,7 +24,7 @@ mod vm;
 
 pub use container::{Container, Limits, Mount, Port, Protocol, Pull, Restart, Volume};
 pub use distribution::{
-    Artifact, Command, Condition, Distribution, ManagedFile, Placement, Probe, Steps, Unit,
+    Artifact, Command, Condition, Discovery, Distribution, ManagedFile, Placement, Probe, Steps, Unit,
 };
 pub use node::{Bootstrap, Join, NodeDesired, NodeRole, Taint, TaintEffect};
 pub use observed::{
