@@ -21,7 +21,7 @@ const FROM_BACKPORTS: [&str; 2] = ["qemu-system-x86", "seabios"];
 /// Read by `pg_createcluster`, which the package of the server calls when it is installed.
 const CLUSTERS_FILE: &str = "/etc/postgresql-common/createcluster.d/cairn.conf";
 
-const FOR_SOURCES: [&str; 10] = [
+const FOR_SOURCES: [&str; 15] = [
     "swtpm",
     "swtpm-tools",
     "sbsigntool",
@@ -32,6 +32,11 @@ const FOR_SOURCES: [&str; 10] = [
     "erofs-utils",
     "postgresql",
     "python3-venv",
+    "skopeo",
+    "containerd",
+    "runc",
+    "docker-registry",
+    "nginx-light",
 ];
 const FOR_IMAGES: [&str; 6] = ["mmdebstrap", "erofs-utils", "systemd-boot-efi", "kmod", "zstd", "cpio"];
 const FOR_LAB: [&str; 9] = [
