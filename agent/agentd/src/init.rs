@@ -15,7 +15,11 @@ const LEASE_LIMIT: Duration = Duration::from_secs(10);
 const COUNTDOWN: Duration = Duration::from_secs(10);
 
 /// Brings the network up on a thread that keeps it, and serves.
-pub(crate) fn run() -> anyhow::Result<()> {
+/// Never returns without an error: PID 1 goes on as the service.
+///
+/// # Errors
+/// When the machine cannot be prepared.
+pub fn run() -> anyhow::Result<()> {
     start::mount_basics()?;
     let _ = start::open_console();
     std::thread::Builder::new().name("network".into()).spawn(keep_network).context("no thread")?;
@@ -23,7 +27,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// PID 1 must not end.
-pub(crate) fn reboot() {
+pub fn reboot() {
     std::thread::sleep(COUNTDOWN);
     let error = start::reboot();
     tracing::error!("the machine does not reboot: {error}");

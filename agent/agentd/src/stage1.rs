@@ -21,12 +21,12 @@ const ROOT: &str = "/sysroot";
 const DISK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Whether this is the initramfs.
-pub(crate) fn is_here() -> bool {
+pub fn is_here() -> bool {
     Path::new(SITE).exists()
 }
 
 /// Never returns without an error: the next program takes this process over.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub fn run() -> anyhow::Result<()> {
     start::mount_basics()?;
     let _ = start::open_console();
     load_modules();

@@ -169,7 +169,7 @@ async fn a_key_in_the_tpm_authenticates_this_host() {
     let public = rcgen::SubjectPublicKeyInfo::from_der(&key.spki().unwrap()).unwrap();
     let params = CertificateParams::new(vec!["host.cairn.internal".into()]).unwrap();
     let chain = vec![CertificateDer::from(params.signed_by(&public, &ca).unwrap().der().to_vec())];
-    let identity = Identity { chain, key: TpmSigningKey::new(key) };
+    let identity = Identity { chain, key: Arc::new(TpmSigningKey::new(key)) };
     let server = Server::start(&ca).await;
     let trust = Trust::new(ca.der(), Timestamp(0), Some(identity)).unwrap();
     let mut link = Link::connect(server.address, &trust, Protocol::Http2, LIMIT).await.unwrap();

@@ -119,6 +119,14 @@ impl Gateway {
         Ok(())
     }
 
+    /// Whether a host with a certificate may use what running hosts may.
+    ///
+    /// # Errors
+    /// [`GatewayError::Forbidden`] when it may not.
+    pub async fn admits(&self, host: HostId) -> Result<(), GatewayError> {
+        self.admit(host).await.map(drop)
+    }
+
     /// A certificate lives for a day; the host's state decides each call.
     async fn admit(&self, host: HostId) -> Result<Host, GatewayError> {
         let host = self.store.host(host).await?.ok_or(GatewayError::Forbidden("the host was removed"))?;

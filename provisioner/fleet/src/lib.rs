@@ -14,7 +14,9 @@ pub mod gateway;
 pub mod import;
 mod leash;
 mod troubles;
+pub mod tunnel;
 
 pub use gateway::Gateway;
 pub use import::{ImportError, Imported, Importer};
 pub use leash::Leashes;
+pub use tunnel::Tunnels;

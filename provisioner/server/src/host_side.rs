@@ -1,18 +1,24 @@
 //! Paths of the host side (contract/src/lib.rs) to calls: JSON in, JSON out, nothing decided here.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cairn_contract::{HostId, MAX_BODY};
-use cairn_fleet::{Gateway, Leashes, gateway::GatewayError};
+use cairn_fleet::{Gateway, Leashes, Tunnels, gateway::GatewayError};
 use cairn_netboot::http::{Body, BootHttp};
 use cairn_trust::{Attestation, attestation::Exchange};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
+const TUNNEL: &str = "/host/v1/tunnel";
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What is behind `/host/v1`.
@@ -20,6 +26,7 @@ pub(crate) struct HostSide {
     pub(crate) attestation: Arc<Attestation>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) leashes: Arc<Leashes>,
+    pub(crate) tunnels: Arc<Tunnels>,
 }
 
 /// One connection of a host.
@@ -28,6 +35,8 @@ pub(crate) struct Peer {
     host: Option<HostId>,
     from: SocketAddr,
     leash: CancellationToken,
+    /// What the connection becomes when its HTTP ends: the host's tunnel.
+    tunnel: Mutex<Option<OnUpgrade>>,
 }
 
 impl Peer {
@@ -38,7 +47,13 @@ impl Peer {
         let exporter =
             tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None).unwrap_or([0; 32]);
         let leash = host.map_or_else(CancellationToken::new, |host| side.leashes.of(host));
-        Self { exchange: Arc::clone(&side.attestation).exchange(exporter), host, from, leash }
+        Self {
+            exchange: Arc::clone(&side.attestation).exchange(exporter),
+            host,
+            from,
+            leash,
+            tunnel: Mutex::default(),
+        }
     }
 
     /// Dies when the host must leave.
@@ -48,6 +63,29 @@ impl Peer {
 }
 
 impl HostSide {
+    /// Goes on with a connection whose HTTP has ended: as the host's tunnel, when it asked for one.
+    pub(crate) async fn after_http(&self, peer: &Peer) {
+        let upgraded = peer.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(host), Some(upgraded)) = (peer.host, upgraded) else { return };
+        match upgraded.await {
+            Ok(socket) => self.tunnels.serve(host, TokioIo::new(socket)).await,
+            Err(error) => tracing::debug!(%error, "a tunnel did not begin"),
+        }
+    }
+
+    /// `101`, when the host may have a tunnel.
+    async fn begin_tunnel(&self, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Answer> {
+        let host = peer.host.ok_or_else(no_certificate)?;
+        self.gateway.admits(host).await.map_err(|e| failed(&e))?;
+        let headers = cairn_tunnel::upgrade::answer(request.headers())
+            .map_err(|e| refuse(StatusCode::UPGRADE_REQUIRED, &e.to_string()))?;
+        *peer.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(hyper::upgrade::on(request));
+        let mut response = Response::new(Body::text(Bytes::new()));
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
     /// Answers one request.
     pub(crate) async fn handle(
         &self,
@@ -58,7 +96,14 @@ impl HostSide {
         if !request.uri().path().starts_with("/host/") {
             return boot.handle(request, peer.from).await;
         }
-        let answer = self.route(peer, request).await;
+        let answer = if request.uri().path() == TUNNEL && request.method() == Method::GET {
+            match self.begin_tunnel(peer, request).await {
+                Ok(switching) => return switching,
+                Err(refusal) => Err(refusal),
+            }
+        } else {
+            self.route(peer, request).await
+        };
         let (status, body) = answer.unwrap_or_else(|refusal| refusal);
         let mut response = Response::new(Body::text(body));
         *response.status_mut() = status;

@@ -195,8 +195,13 @@ impl Port {
                         Ok::<_, std::convert::Infallible>(port.hosts.handle(&peer, &port.boot, request).await)
                     }
                 });
+                let whole = async {
+                    http.serve_connection_with_upgrades(watched(stream, SILENCE), service).await?;
+                    self.hosts.after_http(&peer).await;
+                    Ok(())
+                };
                 tokio::select! {
-                    ended = http.serve_connection(watched(stream, SILENCE), service) => ended,
+                    ended = whole => ended,
                     () = stop.cancelled() => Ok(()),
                     () = gone.cancelled() => Ok(()),
                 }
@@ -206,7 +211,7 @@ impl Port {
                     self.people.clone().layer(axum::Extension(axum::extract::ConnectInfo(from))),
                 );
                 tokio::select! {
-                    ended = http.serve_connection(watched(stream, PEOPLE_SILENCE), service) => ended,
+                    ended = http.serve_connection_with_upgrades(watched(stream, PEOPLE_SILENCE), service) => ended,
                     () = stop.cancelled() => Ok(()),
                 }
             }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use cairn_contract::SiteTrust;
 use cairn_domain::policies::Defaults;
 use cairn_driver::Driver;
-use cairn_fleet::{Gateway, Importer, Leashes, compose::SiteParts};
+use cairn_fleet::{Gateway, Importer, Leashes, Tunnels, compose::SiteParts};
 use cairn_netboot::{
     EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate,
 };
@@ -271,6 +271,8 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
         defaults: Arc::clone(&shared.defaults),
         limits: cairn_operator::Limits::default(),
     };
+    let here = SocketAddr::new(config.address.into(), config.listen.tls).to_string();
+    let tunnels = Arc::new(Tunnels::new(shared.store.clone(), here, Arc::clone(&shared.clock)));
     Ok(Port {
         configs: tls::configs(&shared.keys, config.address.into(), shared.clock.now())?,
         boot: boot_http::BootHttp::new(shared.parts.clone()),
@@ -278,6 +280,7 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
             attestation: Arc::new(attestation),
             gateway: Arc::new(gateway),
             leashes: Arc::clone(&shared.leashes),
+            tunnels,
         },
         people: cairn_operator::router_with(services, Arc::new(backups)),
         observer: Arc::clone(&shared.parts.observer),

@@ -40,7 +40,7 @@ pub(super) async fn enrol(host: &Host) -> anyhow::Result<Enrolled> {
         let (why, seconds) = match ask(host, &trust, tls_key.as_deref()).await? {
             Asked::Enrolled { id, chain, renew_after_s, heartbeat_s } => {
                 let key = tls_key.context("a certificate without a key")?;
-                let identity = Identity { chain, key: TpmSigningKey::new(key) };
+                let identity = Identity { chain, key: Arc::new(TpmSigningKey::new(key)) };
                 return Ok(Enrolled {
                     host: id,
                     trust: Trust::new(&site.ca.0, site.not_before, Some(identity))?,

@@ -9,7 +9,7 @@
 
 mod connected;
 mod enrol;
-mod pace;
+pub(crate) mod pace;
 
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,7 @@ struct Host {
 }
 
 /// Serves until the machine ends.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub fn run() -> anyhow::Result<()> {
     let site = fs::read(SITE).with_context(|| format!("cannot read {SITE}"))?;
     let site: SiteTrust =
         serde_json::from_slice(&site).with_context(|| format!("{SITE} is not understood"))?;

@@ -8,27 +8,27 @@ const FASTEST: Duration = Duration::from_secs(1);
 
 /// Doubles from a second to the slowest, and begins anew after a success.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     next: Duration,
     slowest: Duration,
 }
 
 impl Pace {
-    pub(super) fn new(slowest: Duration) -> Self {
+    pub(crate) fn new(slowest: Duration) -> Self {
         Self { next: FASTEST, slowest }
     }
 
-    pub(super) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         self.next = FASTEST;
     }
 
     /// Whether so many attempts failed that something else should be tried.
-    pub(super) fn is_slowest(&self) -> bool {
+    pub(crate) fn is_slowest(&self) -> bool {
         self.next >= self.slowest
     }
 
     /// Waits before the next attempt.
-    pub(super) async fn failed(&mut self) {
+    pub(crate) async fn failed(&mut self) {
         sleep(self.next).await;
         self.next = (self.next * 2).min(self.slowest);
     }

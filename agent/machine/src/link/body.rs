@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use cairn_contract::MAX_BODY;
 use http::{Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -55,15 +54,16 @@ impl RangeBody {
     }
 }
 
-/// Collects a body of at most [`MAX_BODY`] bytes and reads it.
+/// Collects a body of at most `most` bytes and reads it.
 pub(super) async fn json<A: DeserializeOwned>(
     peer: SocketAddr,
     response: Response<Incoming>,
+    most: usize,
 ) -> Result<A, LinkError> {
     if response.status() == StatusCode::NO_CONTENT {
         return serde_json::from_slice(b"null").map_err(LinkError::Json);
     }
-    let bytes = collect(peer, response, MAX_BODY).await?;
+    let bytes = collect(peer, response, most).await?;
     serde_json::from_slice(&bytes).map_err(LinkError::Json)
 }
 
@@ -72,7 +72,7 @@ async fn collect(peer: SocketAddr, response: Response<Incoming>, max: usize) -> 
         Ok(all) => Ok(all.to_bytes()),
         Err(e) => match e.downcast::<hyper::Error>() {
             Ok(source) => Err(LinkError::Http { peer, source: *source }),
-            Err(_) => Err(LinkError::Long { peer }),
+            Err(_) => Err(LinkError::Long { peer, most: max }),
         },
     }
 }

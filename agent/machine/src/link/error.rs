@@ -64,10 +64,12 @@ pub enum LinkError {
         peer: SocketAddr,
     },
     /// An answer longer than the contract allows.
-    #[error("{peer} answered with more than {} bytes", cairn_contract::MAX_BODY)]
+    #[error("{peer} answered with more than {most} bytes")]
     Long {
         /// Server.
         peer: SocketAddr,
+        /// How many are read.
+        most: usize,
     },
     /// JSON that is not what the contract says, in either direction.
     #[error("a message is not what the contract says")]

@@ -1,7 +1,7 @@
 //! The HTTP client of hosts: one connection to an IP literal, mutual TLS under the site's CA, or plain for frames.
 //!
 //! Not a general client: no names, no redirects, no proxies, no pool. A [`Link`] is one connection; when it breaks,
-//! make another. Called by the installer (HTTP/1.1) and the agent (HTTP/2).
+//! make another. Called by the installer (HTTP/1.1) and the agent (HTTP/2; HTTP/1.1 to attest and for its tunnel).
 
 mod body;
 mod error;
@@ -9,13 +9,15 @@ mod frames;
 mod tls;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_contract::Timestamp;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,8 +56,8 @@ pub struct Link {
     local: Option<SocketAddr>,
     exporter: Option<[u8; 32]>,
     server_time: Option<Timestamp>,
-    /// Drives the connection, and ends with it.
-    _driver: JoinSet<()>,
+    /// Drives the connection, and ends with the last that uses it.
+    driver: Arc<JoinSet<()>>,
 }
 
 impl Link {
@@ -108,7 +110,7 @@ impl Link {
         let sender = match protocol {
             Protocol::Http1 => {
                 let (sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(failed)?;
-                driver.spawn(async move { ended(connection.await) });
+                driver.spawn(async move { ended(connection.with_upgrades().await) });
                 Sender::Http1(sender)
             }
             Protocol::Http2 => {
@@ -118,7 +120,7 @@ impl Link {
                 Sender::Http2(sender)
             }
         };
-        Ok(Self { sender, peer, local: None, exporter: None, server_time: None, _driver: driver })
+        Ok(Self { sender, peer, local: None, exporter: None, server_time: None, driver: Arc::new(driver) })
     }
 
     /// The TLS exporter for channel binding (RFC 9266): the same at both ends of this very connection.
@@ -139,6 +141,13 @@ impl Link {
         self.server_time
     }
 
+    /// Another use of the same connection, at the same time. `None` with HTTP/1.1, which has one use at a time.
+    #[must_use]
+    pub fn share(&self) -> Option<Self> {
+        let Sender::Http2(sender) = &self.sender else { return None };
+        Some(Self { sender: Sender::Http2(sender.clone()), driver: Arc::clone(&self.driver), ..*self })
+    }
+
     /// Posts JSON and reads JSON, all within `limit`. `bearer` goes into `Authorization`.
     ///
     /// # Errors
@@ -150,23 +159,94 @@ impl Link {
         bearer: Option<&str>,
         limit: Duration,
     ) -> Result<A, LinkError> {
-        let bytes = serde_json::to_vec(question).map_err(LinkError::Json)?;
-        let mut request = self.request(Method::POST, path)?;
-        let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        let mut request = self.posting(path, question)?;
         if let Some(token) = bearer {
             let mut value = header::HeaderValue::from_str(&format!("Bearer {token}"))
                 .map_err(|e| LinkError::Request(e.into()))?;
             value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
         }
+        self.answer(request, limit, cairn_contract::MAX_BODY).await
+    }
+
+    /// The same without a bearer, for answers of up to `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::post_json`].
+    pub async fn post_large<Q: Serialize, A: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        question: &Q,
+        limit: Duration,
+        most: usize,
+    ) -> Result<A, LinkError> {
+        let request = self.posting(path, question)?;
+        self.answer(request, limit, most).await
+    }
+
+    fn posting<Q: Serialize>(&self, path: &str, question: &Q) -> Result<Request<Full<Bytes>>, LinkError> {
+        let bytes = serde_json::to_vec(question).map_err(LinkError::Json)?;
+        let mut request = self.request(Method::POST, path)?;
+        let json = header::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
         *request.body_mut() = Full::new(bytes.into());
+        Ok(request)
+    }
+
+    async fn answer<A: DeserializeOwned>(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+        most: usize,
+    ) -> Result<A, LinkError> {
         let peer = self.peer;
         let exchange = async {
             let response = self.send(request).await?;
-            body::json(peer, response).await
+            body::json(peer, response, most).await
         };
         timeout(limit, exchange).await.map_err(|_| LinkError::Slow { peer })?
+    }
+
+    /// Asks for another protocol (RFC 9110, 7.8) with `headers`, within `limit`; what the `101` said, and the connection itself.
+    /// HTTP/1.1 only.
+    ///
+    /// # Errors
+    /// [`LinkError::Status`] for any other answer.
+    pub async fn upgrade(
+        mut self,
+        path: &str,
+        headers: HeaderMap,
+        limit: Duration,
+    ) -> Result<(HeaderMap, TokioIo<Upgraded>), LinkError> {
+        let mut request = self.request(Method::GET, path)?;
+        request.headers_mut().extend(headers);
+        let peer = self.peer;
+        let failed = |source| LinkError::Http { peer, source };
+        let switch = async {
+            let mut response = self.pass(request).await?;
+            match response.status() {
+                StatusCode::SWITCHING_PROTOCOLS => {}
+                status => return Err(body::refusal(peer, status, response).await),
+            }
+            let upgraded = hyper::upgrade::on(&mut response).await.map_err(failed)?;
+            Ok((response.headers().clone(), TokioIo::new(upgraded)))
+        };
+        timeout(limit, switch).await.map_err(|_| LinkError::Slow { peer })?
+    }
+
+    /// Passes a request of somebody else on, whatever its answer is. Only its method, path and headers count.
+    ///
+    /// # Errors
+    /// [`LinkError::Http`], [`LinkError::Request`].
+    pub async fn forward(&mut self, request: &Request<()>) -> Result<Response<Incoming>, LinkError> {
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let mut passed = self.request(request.method().clone(), path)?;
+        for (name, value) in request.headers() {
+            if *name != header::HOST {
+                passed.headers_mut().append(name, value.clone());
+            }
+        }
+        self.pass(passed).await
     }
 
     /// Begins to read `len` bytes at `at` of a resource (RFC 9110, 14). The caller sets the pace and the deadlines.
@@ -193,6 +273,15 @@ impl Link {
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, LinkError> {
         let peer = self.peer;
+        let response = self.pass(request).await?;
+        match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NO_CONTENT => Ok(response),
+            status => Err(body::refusal(peer, status, response).await),
+        }
+    }
+
+    async fn pass(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, LinkError> {
+        let peer = self.peer;
         let failed = |source| LinkError::Http { peer, source };
         let response = match &mut self.sender {
             Sender::Http1(sender) => {
@@ -207,10 +296,7 @@ impl Link {
         let response = response.map_err(failed)?;
         let date = response.headers().get(header::DATE).and_then(|d| d.to_str().ok());
         self.server_time = date.and_then(clock::parse_http_date).or(self.server_time);
-        match response.status() {
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NO_CONTENT => Ok(response),
-            status => Err(body::refusal(peer, status, response).await),
-        }
+        Ok(response)
     }
 }
 

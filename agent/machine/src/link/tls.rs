@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cairn_contract::{ALPN_HOST, SERVER_NAME, Timestamp};
 use rustls::client::ResolvesClientCert;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
@@ -15,7 +15,6 @@ use tokio_rustls::client::TlsStream;
 
 use super::{LinkError, Protocol};
 use crate::clock;
-use crate::tpm::TpmSigningKey;
 
 /// RFC 9266: 32 bytes, no context.
 const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
@@ -25,8 +24,8 @@ const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 pub struct Identity {
     /// Leaf first, DER.
     pub chain: Vec<CertificateDer<'static>>,
-    /// The leaf's key.
-    pub key: TpmSigningKey,
+    /// The leaf's key: of the TPM ([`TpmSigningKey`](crate::tpm::TpmSigningKey)).
+    pub key: Arc<dyn SigningKey>,
 }
 
 /// Whom to believe and who to be.
@@ -54,7 +53,7 @@ impl Trust {
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(Identity { chain, key }) => {
-                let certified = CertifiedKey::new(chain, Arc::new(key));
+                let certified = CertifiedKey::new(chain, key);
                 certified.keys_match().map_err(LinkError::Config)?;
                 let resolver: Arc<dyn ResolvesClientCert> = Arc::new(SingleCertAndKey::from(certified));
                 builder.with_client_cert_resolver(resolver)
