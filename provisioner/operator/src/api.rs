@@ -17,7 +17,7 @@ use crate::{
     problem::{Kind, Problem},
     replay, resources,
     route::{Door, Pace, Route},
-    status, timeline, watch,
+    status, timeline, watch, workloads,
 };
 
 /// The operator side as one service, for HTTP/1.1 and HTTP/2.
@@ -65,6 +65,7 @@ pub(crate) fn routes() -> Vec<Route> {
         status::routes(),
         timeline::routes(),
         watch::routes(),
+        workloads::routes(),
     ]
     .into_iter()
     .flatten()

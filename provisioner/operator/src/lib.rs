@@ -36,10 +36,12 @@ mod resources;
 mod respond;
 mod route;
 mod status;
+mod stream;
 mod timeline;
 mod uploads;
 pub mod view;
 mod watch;
+mod workloads;
 
 pub use api::{router, router_with};
 pub use app::{Limits, Services};
@@ -51,3 +53,4 @@ pub use page::MAX_LIMIT;
 pub use problem::Problem;
 pub use resources::{Affected, AffectedHost, Difference};
 pub use uploads::{Added, BundleKind, Chunks, UploadError, Uploads};
+pub use workloads::{ApplicationRow, Kept, NodeRow, TargetRow, WorkloadRow};

@@ -128,7 +128,7 @@ impl Write for BlobWriter {
 
 impl BlobWriter {
     /// What it would be called by what was written so far.
-    pub(crate) fn digest(&self) -> Digest {
+    pub fn digest(&self) -> Digest {
         Digest(self.hash.clone().finalize().into())
     }
 

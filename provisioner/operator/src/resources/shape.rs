@@ -124,8 +124,12 @@ fn example(kind: Kind) -> Option<Value> {
         Kind::User => json!({ "displayName": "Anna" }),
         Kind::Role => json!({ "rules": [{ "verbs": ["get"], "kinds": ["Host"] }] }),
         Kind::RoleBinding => json!({ "role": "viewer", "subjects": [{ "kind": "User", "name": "example" }] }),
-        Kind::ClusterTemplate => json!({ "version": "1.0.0", "distribution": "kubeadm-1-36" }),
-        Kind::Cluster => json!({ "selector": { "matchLabels": { "role": "till" } } }),
+        Kind::Distribution => json!({
+            "family": "kubeadm", "version": "1.36.1",
+            "run": { "adminKubeconfig": "/etc/kubernetes/admin.conf", "caCertificate": "/etc/kubernetes/pki/ca.crt" },
+        }),
+        Kind::ClusterTemplate => json!({ "version": "1.0.0", "distribution": "example" }),
+        Kind::Cluster => json!({ "template": "example", "selector": { "matchLabels": { "role": "till" } } }),
         Kind::Package => json!({
             "package": "hello", "version": "1.0.0",
             "applications": [{ "name": "web", "source": { "container": { "image": "hello:1" } } }],
@@ -135,7 +139,7 @@ fn example(kind: Kind) -> Option<Value> {
             "targets": { "kind": "host", "selector": { "matchLabels": { "role": "till" } } },
         }),
         Kind::Secret => json!({ "description": "of the till" }),
-        Kind::OsImage | Kind::Token | Kind::Distribution => return None,
+        Kind::OsImage | Kind::Token => return None,
     };
     Some(
         json!({ "apiVersion": API_VERSION, "kind": kind.name(), "metadata": { "name": "example" }, "spec": spec }),
