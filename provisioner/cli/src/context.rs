@@ -7,6 +7,7 @@ use std::{
 
 use cairn_contract::Timestamp;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::{
     Environment, Globals, Output,
@@ -212,6 +213,19 @@ impl Context {
         let read = (&mut self.input).take(MAX_ANSWER).read_line(&mut line);
         read.map_err(|e| Failure::new(format!("cannot read standard input: {e}"), ""))?;
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// All of standard input, of at most `limit` bytes of text.
+    pub(crate) fn all_input(&mut self, limit: u64) -> Result<Zeroizing<String>, Failure> {
+        let mut text = Zeroizing::new(String::new());
+        let read = (&mut self.input).take(limit.saturating_add(1)).read_to_string(&mut text);
+        read.map_err(|e| {
+            Failure::new(format!("cannot read standard input: {e}"), "It must be text (UTF-8).")
+        })?;
+        if text.len() as u64 > limit {
+            return Err(Failure::new(format!("standard input holds more than {limit} bytes"), "Send less."));
+        }
+        Ok(text)
     }
 
     /// Without echo from the terminal, or the first line of standard input.

@@ -85,7 +85,7 @@ pub(crate) async fn retire(cx: &mut Context, name: &str, version: &str) -> Resul
 }
 
 /// On stderr, and only on a terminal.
-fn progress(size: u64, output: &Output) -> ProgressBar {
+pub(crate) fn progress(size: u64, output: &Output) -> ProgressBar {
     if !output.is_text() {
         return ProgressBar::hidden();
     }
@@ -97,7 +97,7 @@ fn progress(size: u64, output: &Output) -> ProgressBar {
     bar
 }
 
-fn stream(file: File, bar: ProgressBar) -> Body {
+pub(crate) fn stream(file: File, bar: ProgressBar) -> Body {
     let chunks = futures_util::stream::unfold(Some(file), move |file| {
         let bar = bar.clone();
         async move {

@@ -43,6 +43,7 @@ mod site;
 mod target;
 mod timeline;
 mod verbs;
+mod workloads;
 mod yaml;
 
 pub use args::{

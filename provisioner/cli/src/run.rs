@@ -14,6 +14,7 @@ use crate::{
     show::words::Tone,
     site, target, timeline,
     verbs::{apply, delete, describe, edit, explain, get, mark},
+    workloads,
 };
 
 /// Bytes of a message.
@@ -80,6 +81,12 @@ async fn dispatch(command: Command, cx: &mut Context) -> Result<(), Failure> {
             import::hosts(cx, import::Request { file: &file, run, error_file: error_file.as_deref() }).await
         }
         Command::ApiResources => get::kinds(cx),
+        command @ (Command::Deploy(_)
+        | Command::Deployment(_)
+        | Command::Package(_)
+        | Command::Secret(_)
+        | Command::Cluster(_)
+        | Command::Distribution(_)) => workloads::run(cx, command).await,
         other => identity(other, cx).await,
     }
 }

@@ -5,6 +5,7 @@ mod backup;
 mod globals;
 mod host;
 mod verbs;
+mod workloads;
 
 pub use access::{AuditCommand, Can, ContextCommand, Login, Passwd, TokenCommand, TokenCreate};
 pub use backup::{Backup, BackupCommand};
@@ -13,6 +14,11 @@ pub use host::{HostCommand, ImageCommand, InstallerCommand, MachineCommand, Regi
 pub use verbs::{
     Apply, Complete, Delete, Describe, Edit, Events, Explain, Files, Get, Hosts, Import, Mark, Move, Shell,
     Timeline,
+};
+
+pub use workloads::{
+    ClusterCommand, ClusterCreate, Deploy, DeploymentCommand, DistributionCommand, PackageCommand,
+    SecretCommand, TargetWord,
 };
 
 use clap::{Parser, Subcommand};
@@ -73,6 +79,23 @@ pub enum Command {
     /// Register hosts from a table
     #[command(subcommand)]
     Import(Import),
+    /// Bring a package to clusters or hosts
+    Deploy(Box<Deploy>),
+    /// Deployments: how far they are, pause, resume
+    #[command(subcommand)]
+    Deployment(DeploymentCommand),
+    /// Packages: what can be deployed
+    #[command(subcommand, visible_alias = "pkg")]
+    Package(PackageCommand),
+    /// Secrets: values that only proven hosts get
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Kubernetes clusters of hosts
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Kubernetes distributions: what clusters are made of
+    #[command(subcommand)]
+    Distribution(DistributionCommand),
     /// Service tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -153,6 +176,17 @@ mod tests {
             "deauthorize host a",
             "import hosts -f hosts.csv --dry-run --error-file e.csv",
             "token create ci --role viewer --expires 30d",
+            "deploy shop --package shop --selector role=till --dry-run",
+            "deploy web --package hello --version 1.0.0 --to a,b --kind host --set a=b --secret p=s/k --batches 10,100",
+            "deployment status shop -w",
+            "deployment pause shop",
+            "package push ./shop --dry-run",
+            "pkg ls",
+            "secret set db user=app password=@file",
+            "secret set db password --from-stdin",
+            "cluster create edge --template t --hosts a,b --label x=y",
+            "cluster status edge",
+            "distribution import ./kubeadm",
             "can create host -n acme",
             "audit ls --verb delete",
             "completion zsh",
@@ -171,6 +205,11 @@ mod tests {
             "delete host",
             "login",
             "move host a",
+            "deploy shop --package shop",
+            "deploy shop --package shop --to a --selector b=c",
+            "deploy shop --package shop --to a --batches 0,100",
+            "secret set db",
+            "cluster create edge",
             "completion tcsh",
             "get hosts -o xml",
         ] {

@@ -120,6 +120,11 @@ impl Client {
         answer(self.send(Method::POST, path, Some(content)).await?).await
     }
 
+    /// Puts JSON, which may hold secrets, and reads JSON.
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Result<Value, CallError> {
+        self.quick(Method::PUT, path, Some(("application/json", body.as_bytes().to_vec()))).await
+    }
+
     /// Merges `patch` into something (RFC 7396).
     pub(crate) async fn patch(&self, path: &str, patch: &Value) -> Result<Value, CallError> {
         let body = ("application/merge-patch+json", patch.to_string().into_bytes());
@@ -150,6 +155,12 @@ impl Client {
     ) -> Result<T, CallError> {
         let content = Content { kind: "application/octet-stream", length, body };
         answer(self.send(Method::POST, path, Some(content)).await?).await
+    }
+
+    /// Puts a file at a path; waits for the answer as long as it takes.
+    pub(crate) async fn put_file(&self, path: &str, length: u64, body: Body) -> Result<Value, CallError> {
+        let content = Content { kind: "application/octet-stream", length, body };
+        answer(self.send(Method::PUT, path, Some(content)).await?).await
     }
 
     /// Opens a live stream.

@@ -6,7 +6,10 @@
 mod names;
 mod script;
 
-pub(crate) use names::{contexts, hosts, kinds, namespaces, sites, tokens, users, words};
+pub(crate) use names::{
+    clusters, contexts, deployments, hosts, kinds, namespaces, secrets, sites, templates, tokens, users,
+    words,
+};
 pub(crate) use script::script;
 
 use clap::CommandFactory as _;

@@ -83,6 +83,26 @@ pub(crate) fn tokens() -> ArgValueCompleter {
     of_kind(Kind::Token)
 }
 
+/// Clusters.
+pub(crate) fn clusters() -> ArgValueCompleter {
+    of_kind(Kind::Cluster)
+}
+
+/// Cluster templates.
+pub(crate) fn templates() -> ArgValueCompleter {
+    of_kind(Kind::ClusterTemplate)
+}
+
+/// Deployments.
+pub(crate) fn deployments() -> ArgValueCompleter {
+    of_kind(Kind::Deployment)
+}
+
+/// Secrets.
+pub(crate) fn secrets() -> ArgValueCompleter {
+    of_kind(Kind::Secret)
+}
+
 fn of_kind(kind: Kind) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| fitting(current, names(kind)))
 }

@@ -37,11 +37,11 @@ pub(crate) struct Extent {
     pub(crate) spanning: bool,
 }
 
-const fn column(head: &'static str, value: fn(&Value, &Words) -> Cell) -> Column {
+pub(super) const fn column(head: &'static str, value: fn(&Value, &Words) -> Cell) -> Column {
     Column { head, width: Width::Always, value }
 }
 
-const fn wide(head: &'static str, value: fn(&Value, &Words) -> Cell) -> Column {
+pub(super) const fn wide(head: &'static str, value: fn(&Value, &Words) -> Cell) -> Column {
     Column { head, width: Width::Wide, value }
 }
 
@@ -150,7 +150,7 @@ fn of_other(kind: Kind) -> Vec<Column> {
             column("EXPIRES", expiry),
             column("DESCRIPTION", |o, _| plain(text(o, "/spec/description"))),
         ],
-        _ => Vec::new(),
+        other => super::workloads::columns(other),
     }
 }
 
@@ -168,7 +168,7 @@ const HOST: &[Column] = &[
     column("WHY", |o, _| plain(text(o, "/status/why"))),
 ];
 
-fn plain(text: &str) -> Cell {
+pub(super) fn plain(text: &str) -> Cell {
     Cell { text: text.to_owned(), tone: Tone::Plain }
 }
 
@@ -259,7 +259,7 @@ fn bound(policy: &Value) -> String {
 }
 
 /// As `-l` takes it: `role=till,size in (small,tiny),!old`.
-fn selector_text(selector: &Value) -> String {
+pub(super) fn selector_text(selector: &Value) -> String {
     if let Some(text) = selector.as_str() {
         return text.to_owned();
     }
@@ -320,16 +320,18 @@ pub(crate) fn none(kind: Kind) -> &'static str {
         Kind::RoleBinding => "No role bindings here. Fields: cairn explain rolebinding",
         Kind::Token => "No tokens here that you may see. Make one: cairn token create NAME --role ROLE",
         Kind::Distribution => {
-            "No distributions. Import one: cairn distribution import FILE (fields: cairn explain distribution)"
+            "No distributions. Import one: cairn distribution import FOLDER (fields: cairn explain distribution)"
         }
         Kind::ClusterTemplate => {
             "No cluster templates. Make one: cairn apply -f FILE (fields: cairn explain clustertemplate)"
         }
-        Kind::Cluster => "No clusters here. Make one: cairn apply -f FILE (fields: cairn explain cluster)",
-        Kind::Package => "No packages here. Make one: cairn apply -f FILE (fields: cairn explain package)",
+        Kind::Cluster => "No clusters here. Make one: cairn cluster create NAME --hosts HOST,...",
+        Kind::Package => {
+            "No packages here. Make one: cairn package push FILE (fields: cairn explain package)"
+        }
         Kind::Secret => "No secrets here that you may see. Make one: cairn secret set NAME KEY=VALUE",
         Kind::Deployment => {
-            "No deployments here. Make one: cairn apply -f FILE (fields: cairn explain deployment)"
+            "No deployments here. Make one: cairn deploy NAME --package PACKAGE --selector LABEL=VALUE"
         }
     }
 }

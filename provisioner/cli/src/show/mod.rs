@@ -10,6 +10,7 @@ pub(crate) mod facts;
 pub(crate) mod size;
 pub(crate) mod table;
 pub(crate) mod words;
+pub(crate) mod workloads;
 
 /// Whether colour is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

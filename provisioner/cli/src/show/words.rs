@@ -161,12 +161,13 @@ fn parse(text: &str) -> Option<Timestamp> {
 /// The colour of a state.
 pub(crate) fn tone(word: &str) -> Tone {
     match word {
-        "running" => Tone::Good,
-        "booting" | "attesting" | "installing" | "first boot" | "retiring" | "wiping" => Tone::Busy,
-        "silent" => Tone::Warn,
-        "quarantined" | "failed" => Tone::Bad,
-        "pending" => Tone::Ask,
-        "retired" => Tone::Faint,
+        "running" | "Ready" => Tone::Good,
+        "booting" | "attesting" | "installing" | "first boot" | "retiring" | "wiping" | "Progressing"
+        | "Removing" => Tone::Busy,
+        "silent" | "Degraded" => Tone::Warn,
+        "quarantined" | "failed" | "Failed" => Tone::Bad,
+        "pending" | "Paused" => Tone::Ask,
+        "retired" | "Removed" => Tone::Faint,
         _ => Tone::Plain,
     }
 }

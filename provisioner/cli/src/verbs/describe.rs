@@ -10,8 +10,8 @@ use crate::{
     Context,
     context::Session,
     exit::Failure,
-    show::{describe, entry::Printer, facts},
-    target, timeline,
+    show::{describe, entry::Printer, facts, workloads as show},
+    target, timeline, workloads,
 };
 
 /// Lines of a host's timeline that are shown.
@@ -35,9 +35,32 @@ pub(crate) async fn run(cx: &mut Context, words: &[String]) -> Result<(), Failur
         } else {
             let words = cx.words();
             cx.line(&describe::object(&object, &words))?;
+            parts(cx, &session, (target.kind, &object)).await?;
         }
     }
     Ok(())
+}
+
+/// Nodes of a cluster, targets of a deployment.
+async fn parts(cx: &mut Context, session: &Session, (kind, object): (Kind, &Value)) -> Result<(), Failure> {
+    let words = cx.words();
+    match kind {
+        Kind::Cluster => {
+            let rows = workloads::nodes(&session.client, object).await?;
+            cx.line("nodes")?;
+            cx.line(&indented(&show::nodes(&rows, &words)))
+        }
+        Kind::Deployment => {
+            let rows = workloads::targets(&session.client, object).await?;
+            cx.line("targets")?;
+            cx.line(&indented(&show::targets(&rows, &words)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// One host for people.
