@@ -30,6 +30,8 @@ fn may_use(from: &Member, to: &Member) -> bool {
     let named = |names: &[&str]| names.contains(&to.name.as_str());
     match (from.layer.as_deref(), from.name.as_str()) {
         (Some("dev"), _) => true,
+        // Decisions about what hosts run; made of the same resources, apart from the lifecycle.
+        (Some("L1"), "cairn-workload") => is(&["L0"]) || named(&["cairn-domain"]),
         (Some("L1"), _) | (Some("L2"), "cairn-store") => {
             is(&["L0"]) || from.layer.as_deref() == Some("L2") && is(&["L1"])
         }
@@ -41,6 +43,8 @@ fn may_use(from: &Member, to: &Member) -> bool {
         // The leaves hand facts to the driver through channels of their own types; they never see each other.
         (Some("L2"), "cairn-fleet") => is(&["L0", "L1"]) || named(&["cairn-store", "cairn-tunnel"]),
         (Some("L2"), _) => is(&["L0", "L1"]) || named(&["cairn-store"]),
+        // A node's parts are units, and the runtime keeps units.
+        (Some("H"), "cairn-node") => is(&["L0"]) || named(&["cairn-runtime"]),
         (Some("H"), _) => is(&["L0"]),
         // The commands print what the API answers, so they share its types.
         (Some("L3"), "cairn-cli") => is(&["L0", "L1"]) || named(&["cairn-operator"]),

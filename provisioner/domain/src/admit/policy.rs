@@ -33,6 +33,9 @@ pub(super) fn check(cx: &Check<'_>, spec: &PolicySpec, problems: &mut Problems) 
     if let Some(name) = spec.image.as_ref().and_then(|i| i.name.as_deref()) {
         check_word("spec.image.name", name, problems);
     }
+    if let Some(name) = spec.cluster.as_ref().and_then(|c| c.template.as_deref()) {
+        check_word("spec.cluster.template", name, problems);
+    }
     for (field, value, range) in numbers(spec) {
         check_number(field, value, range, problems);
     }

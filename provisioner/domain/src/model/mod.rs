@@ -42,8 +42,8 @@ pub use person::{
 };
 pub use place::{OrganisationSpec, ProjectSpec, RegionSpec, SiteSpec};
 pub use policy::{
-    AttestationSection, BootSection, ImageSection, MaintenanceSection, MaintenanceWindow, Network,
-    PolicySpec, TelemetrySection, UpdateSection,
+    AttestationSection, BootSection, ClusterMode, ClusterSection, ImageSection, MaintenanceSection,
+    MaintenanceWindow, Network, PolicySpec, TelemetrySection, UpdateSection,
 };
 pub use rule::{ClaimMatch, ClaimRuleSpec, FirmwareMatch, FirmwareProfileSpec, FirmwareQuirks, OsImageSpec};
 pub use status::{Action, HostStatus, InstalledImage, TpmStatus, attempt, of_host, rfc3339};

@@ -41,6 +41,9 @@ pub struct PolicySpec {
     /// When it may be disturbed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<MaintenanceSection>,
+    /// Which cluster it gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterSection>,
 }
 
 /// Whether a machine gets a boot file.
@@ -133,4 +136,27 @@ pub struct MaintenanceWindow {
     pub start: String,
     /// Minutes: 1 to 10080.
     pub minutes: u32,
+}
+
+/// Which cluster a running host gets that no cluster names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterSection {
+    /// Whether it gets one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ClusterMode>,
+    /// Name of a ClusterTemplate of the host's project, or above; absent: the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+}
+
+/// Whether a running host gets a cluster by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ClusterMode {
+    /// No.
+    #[default]
+    None,
+    /// One of its own, under its own name.
+    Single,
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Defaults, rank::Ranked};
 use crate::{
     index::Source,
-    model::{MaintenanceWindow, Network, Object, PolicySpec},
+    model::{ClusterMode, MaintenanceWindow, Network, Object, PolicySpec},
     policy::{Mode, TpmClass},
 };
 
@@ -46,6 +46,12 @@ pub(super) fn silent_after(p: &PolicySpec) -> Option<&u32> {
 }
 pub(super) fn windows(p: &PolicySpec) -> Option<&Vec<MaintenanceWindow>> {
     p.maintenance.as_ref()?.windows.as_ref()
+}
+pub(super) fn cluster_mode(p: &PolicySpec) -> Option<&ClusterMode> {
+    p.cluster.as_ref()?.mode.as_ref()
+}
+pub(super) fn cluster_template(p: &PolicySpec) -> Option<&String> {
+    p.cluster.as_ref()?.template.as_ref()
 }
 
 /// Who says so.
@@ -87,7 +93,7 @@ fn json<T: Serialize>(value: &T) -> Value {
 }
 
 /// Name, reader, and what the appliance says.
-const FIELDS: [(&str, Read, Fallback); 12] = [
+const FIELDS: [(&str, Read, Fallback); 14] = [
     ("boot.network", |p| network(p).map(json), |_| json(&Network::Allow)),
     ("boot.patienceSeconds", |p| patience(p).map(json), |d| json(&d.policy.boot_s)),
     ("boot.maxAttempts", |p| max_attempts(p).map(json), |d| json(&d.policy.max_attempts)),
@@ -100,6 +106,8 @@ const FIELDS: [(&str, Read, Fallback); 12] = [
     ("update.onlyInWindow", |p| only_in_window(p).map(json), |_| Value::Bool(false)),
     ("telemetry.silentAfterSeconds", |p| silent_after(p).map(json), |d| json(&d.policy.heartbeat_loss_s)),
     ("maintenance.windows", |p| windows(p).map(json), |_| Value::Array(Vec::new())),
+    ("cluster.mode", |p| cluster_mode(p).map(json), |_| json(&ClusterMode::None)),
+    ("cluster.template", |p| cluster_template(p).map(json), |_| Value::Null),
 ];
 
 pub(super) fn explain(ranked: &Ranked<'_>, own_image: Option<&Object>, defaults: &Defaults) -> Vec<Resolved> {

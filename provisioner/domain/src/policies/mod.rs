@@ -15,7 +15,9 @@ use cairn_contract::Timestamp;
 use crate::{
     Policy,
     index::Index,
-    model::{FirmwareProfileSpec, Kind, MaintenanceWindow, Network, Object, PolicySpec, Spec, Uid},
+    model::{
+        ClusterMode, FirmwareProfileSpec, Kind, MaintenanceWindow, Network, Object, PolicySpec, Spec, Uid,
+    },
     window::{self, Windows},
 };
 use rank::Ranked;
@@ -44,6 +46,24 @@ pub struct HostPolicy {
     pub windows: Vec<MaintenanceWindow>,
     /// The site's time zone.
     pub timezone: Option<String>,
+}
+
+/// Which cluster a host gets when no cluster names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterPolicy {
+    /// Whether it gets one.
+    pub mode: ClusterMode,
+    /// From which template; `None`: the default one.
+    pub template: Option<String>,
+}
+
+/// What policies say of a host's cluster.
+pub fn cluster(index: &Index, host: Uid) -> ClusterPolicy {
+    let ranked = Ranked::of(index, host);
+    ClusterPolicy {
+        mode: ranked.best(fields::cluster_mode).copied().unwrap_or_default(),
+        template: ranked.best(fields::cluster_template).cloned(),
+    }
 }
 
 /// What applies to a host, or would to one at this node. Where there is none of this uid: what applies to machines that
