@@ -1,12 +1,20 @@
 //! The only place of this crate that reads the time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
 /// Time that only goes forward; a paused test's clock is followed.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The wall clock `ahead` seconds from now, as RFC 3339 writes it in UTC.
+#[allow(clippy::disallowed_methods, reason = "the one module that reads the clock")]
+pub(crate) fn rfc3339(ahead: i64) -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(0).saturating_add(ahead);
+    prost_types::Timestamp { seconds, nanos: 0 }.to_string()
 }
 
 /// Waits ever longer: from a second to a minute, and from a second again after a run of ten minutes.

@@ -10,7 +10,12 @@
 //! | [`probe`] | asks whether a condition of a running part holds |
 
 mod clock;
+pub mod container;
+mod engine;
+pub mod image;
 pub mod log;
 pub mod probe;
 mod process;
 pub mod units;
+
+pub use engine::{Engine, EngineError};

@@ -114,6 +114,10 @@ async fn a_process_that_no_record_tells_of_is_found_and_ended() {
     let units = Children::open(folder.path()).unwrap();
     units.ensure(&unit("lost", "sleep 1000")).await.unwrap();
     let first = pid(&until(&units, "lost", runs).await);
+    // The kernel shows the environment an instant after the program began.
+    while std::fs::read(format!("/proc/{first}/environ")).unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
     drop(units);
     std::fs::remove_file(folder.path().join("records/lost.json")).unwrap();
     let units = Children::open(folder.path()).unwrap();
