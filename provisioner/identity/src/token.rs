@@ -22,10 +22,12 @@ pub enum TokenKind {
     Session,
     /// A login that is under way: `cairn_lo_`.
     Login,
+    /// Of a kubeconfig: `cairn_kc_`.
+    Cluster,
 }
 
 impl TokenKind {
-    const ALL: [Self; 3] = [Self::Service, Self::Session, Self::Login];
+    const ALL: [Self; 4] = [Self::Service, Self::Session, Self::Login, Self::Cluster];
 
     /// How its tokens begin.
     pub fn prefix(self) -> &'static str {
@@ -33,6 +35,7 @@ impl TokenKind {
             Self::Service => "cairn_st_",
             Self::Session => "cairn_se_",
             Self::Login => "cairn_lo_",
+            Self::Cluster => "cairn_kc_",
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The router and its document: which path is whose, and what stands before it.
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
@@ -11,9 +9,8 @@ use axum::{
 use bytes::Bytes;
 
 use crate::{
-    Backups,
-    app::{App, Services},
-    audit, auth, backups, bundles, can, console, events, guard, hosts, limit, lists, openapi, people,
+    app::{App, Beyond, Services},
+    audit, auth, backups, bundles, can, clusters, console, events, guard, hosts, limit, lists, openapi, people,
     problem::{Kind, Problem},
     replay, resources,
     route::{Door, Pace, Route},
@@ -24,18 +21,20 @@ use crate::{
 ///
 /// The server layers a `ConnectInfo<SocketAddr>` over it, so that failed logins are counted by peer.
 pub fn router(services: Services) -> Router {
-    mounted(App::new(services, None))
+    mounted(App::new(services, Beyond::default()))
 }
 
-/// The same, with backups.
-pub fn router_with(services: Services, backups: Arc<dyn Backups>) -> Router {
-    mounted(App::new(services, Some(backups)))
+/// The same, with what a site may have beyond.
+pub fn router_with(services: Services, beyond: Beyond) -> Router {
+    mounted(App::new(services, beyond))
 }
 
 fn mounted(app: App) -> Router {
     let routes = routes();
     let document = Bytes::from(openapi::document(&routes).to_string());
     let api = routes.into_iter().fold(Router::new(), |router, route| mount(router, route, &app));
+    let api = clusters::upgrades().into_iter().fold(api, |router, route| mount(router, route, &app));
+    let api = api.merge(clusters::proxies());
     let api = api.route("/openapi.json", get(move || async move { openapi::serve(&document) }));
     let method =
         || async { Problem::new(Kind::WrongMethod, "This path takes another method.", "").into_response() };
@@ -58,6 +57,7 @@ pub(crate) fn routes() -> Vec<Route> {
         people::routes(),
         resources::routes(),
         bundles::routes(),
+        clusters::routes(),
         can::routes(),
         events::routes(),
         hosts::routes(),

@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     auth::{Auth, AuthSettings, Caller},
     backups::Backups,
+    clusters::Tunnels,
     limit::Buckets,
     refusal::Refusals,
     replay::UnderWay,
@@ -83,6 +84,22 @@ impl fmt::Debug for Services {
     }
 }
 
+/// What a site may do without.
+#[derive(Default)]
+pub struct Beyond {
+    /// Takes and lists backups.
+    pub backups: Option<Arc<dyn Backups>>,
+    /// Reaches into hosts.
+    pub tunnels: Option<Arc<dyn Tunnels>>,
+}
+
+impl fmt::Debug for Beyond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (backups, tunnels) = (self.backups.is_some(), self.tunnels.is_some());
+        f.debug_struct("Beyond").field("backups", &backups).field("tunnels", &tunnels).finish()
+    }
+}
+
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Inner>);
@@ -106,6 +123,9 @@ pub(crate) struct Inner {
     pub(crate) started: Instant,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) watches: crate::watch::Watches,
+    pub(crate) tunnels: Option<Arc<dyn Tunnels>>,
+    pub(crate) opened: crate::clusters::Opened,
+    pub(crate) carried: crate::clusters::Carried,
 }
 
 /// The tree of one moment, as one caller may see it.
@@ -117,14 +137,14 @@ pub(crate) struct View<'a> {
 }
 
 impl App {
-    pub(crate) fn new(services: Services, backups: Option<Arc<dyn Backups>>) -> Self {
+    pub(crate) fn new(services: Services, beyond: Beyond) -> Self {
         let Services { store, catalog, reporter, uploads: bundles, auth, defaults, limits } = services;
         Self(Arc::new(Inner {
             store,
             catalog,
             reporter,
             bundles,
-            backups,
+            backups: beyond.backups,
             auth: Auth::new(auth),
             defaults,
             warnings: Warnings::default(),
@@ -137,6 +157,9 @@ impl App {
             started: Instant::now(),
             uploads: Arc::new(Semaphore::new(limits.uploads)),
             watches: crate::watch::Watches::default(),
+            tunnels: beyond.tunnels,
+            opened: crate::clusters::Opened::default(),
+            carried: crate::clusters::Carried::default(),
         }))
     }
 

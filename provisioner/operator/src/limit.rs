@@ -82,6 +82,12 @@ pub(crate) async fn unknown(
     Ok(next.run(request).await)
 }
 
+/// The same for a path that has its own gate.
+pub(crate) fn one_more(app: &App, caller: &Caller) -> Result<(), Problem> {
+    let Principal { kind, name, .. } = &caller.principal;
+    pass(app, Asker::Known(*kind, name.clone()))
+}
+
 fn pass(app: &App, asker: Asker) -> Result<(), Problem> {
     app.buckets.take(asker, Instant::now(), app.limits).map_err(|seconds| {
         let detail = format!("More than {} requests a second.", app.limits.rate);

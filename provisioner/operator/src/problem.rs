@@ -48,6 +48,8 @@ pub enum Kind {
     TooSlow,
     /// The disk is full.
     NoSpace,
+    /// The host or cluster behind it cannot be reached now.
+    NotConnected,
     /// The store does not answer.
     Unavailable,
     /// A defect of ours.
@@ -88,6 +90,9 @@ impl Kind {
             }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long"),
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", "The disk is full"),
+            Self::NotConnected => {
+                (StatusCode::SERVICE_UNAVAILABLE, "not-connected", "It cannot be reached now")
+            }
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store does not answer")
             }

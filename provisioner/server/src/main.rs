@@ -17,6 +17,7 @@ mod notes;
 mod people;
 mod places;
 mod port;
+mod reach;
 mod restore;
 mod rewrite;
 mod serve;

@@ -10,7 +10,7 @@ use cairn_fleet::{Gateway, Importer, Leashes, Tunnels, compose::SiteParts};
 use cairn_netboot::{
     EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate,
 };
-use cairn_operator::Services;
+use cairn_operator::{Beyond, Services};
 use cairn_store::{Catalog, Clock, Reporter, Store, SystemClock};
 use cairn_trust::{Attestation, Clocks, SiteKeys, roots::Roots};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -26,6 +26,7 @@ use crate::{
     leases::Leases,
     notes, people,
     port::{self, Port},
+    reach::Reach,
     snapshot::{self, Current},
     standing, tls,
     uploads::Bundles,
@@ -273,6 +274,9 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
     };
     let here = SocketAddr::new(config.address.into(), config.listen.tls).to_string();
     let tunnels = Arc::new(Tunnels::new(shared.store.clone(), here, Arc::clone(&shared.clock)));
+    let site_ca = shared.keys.site_ca.certificate.to_vec();
+    let reach = Reach { tunnels: Arc::clone(&tunnels), site_ca };
+    let beyond = Beyond { backups: Some(Arc::new(backups)), tunnels: Some(Arc::new(reach)) };
     Ok(Port {
         configs: tls::configs(&shared.keys, config.address.into(), shared.clock.now())?,
         boot: boot_http::BootHttp::new(shared.parts.clone()),
@@ -282,7 +286,7 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
             leashes: Arc::clone(&shared.leashes),
             tunnels,
         },
-        people: cairn_operator::router_with(services, Arc::new(backups)),
+        people: cairn_operator::router_with(services, beyond),
         observer: Arc::clone(&shared.parts.observer),
         neighbours: Arc::clone(&shared.parts.neighbours),
         gate: DheGate::default(),

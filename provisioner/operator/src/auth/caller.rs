@@ -33,6 +33,8 @@ pub(super) enum Credential {
     Session { sha256: Digest, user: Uid, until: Timestamp },
     /// A service token.
     Service { sha256: Digest, uid: Uid, until: Timestamp },
+    /// A kubeconfig's token, which opens one cluster only.
+    Cluster { sha256: Digest, holder: Uid, until: Timestamp },
 }
 
 /// No user has it.
@@ -52,7 +54,7 @@ impl Caller {
     pub(crate) fn session(&self) -> Option<Digest> {
         match &self.credential {
             Credential::Session { sha256, .. } => Some(*sha256),
-            Credential::Local | Credential::Service { .. } => None,
+            Credential::Local | Credential::Service { .. } | Credential::Cluster { .. } => None,
         }
     }
 }

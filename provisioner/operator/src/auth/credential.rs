@@ -31,6 +31,7 @@ pub(super) async fn bearer(app: &App, peer: Peer, text: &Secret) -> Result<Calle
         Ok(token) => match token.kind() {
             TokenKind::Session => session(app, peer, &token).await,
             TokenKind::Service => service(app, peer, &token).await,
+            TokenKind::Cluster => Err(nobody("This token is of a kubeconfig, and opens its cluster only.")),
             TokenKind::Login => Err(nobody("This is the handle of a login, and opens nothing else.")),
         },
         Err(TokenError::Prefix) => local(app, peer, text).await,

@@ -15,6 +15,7 @@
 //! with a write of a Token or User).
 
 mod caller;
+pub(crate) mod cluster;
 mod code_file;
 mod credential;
 mod credentials;
@@ -36,6 +37,7 @@ pub(crate) use credentials::{TokenSecret, consequences, mint};
 pub use first::{NoteError, note_code};
 pub(crate) use gate::require;
 pub(crate) use login::{check_password, hash_failed};
+pub(crate) use peer::host as addressed;
 pub(crate) use revocation::revoked;
 pub(crate) use routes::routes;
 pub use settings::{AuthSettings, SessionLimits};

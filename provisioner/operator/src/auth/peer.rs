@@ -21,7 +21,7 @@ impl Peer {
         Self(extensions.get::<ConnectInfo<SocketAddr>>().map_or(nowhere, |s| s.0))
     }
 
-    pub(super) fn ip(self) -> IpAddr {
+    pub(crate) fn ip(self) -> IpAddr {
         self.0.ip()
     }
 
@@ -74,7 +74,7 @@ pub(super) fn same_origin(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem>
 }
 
 /// Host and port that the request was sent to.
-pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+pub(crate) fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let named = uri.authority().map(http::uri::Authority::as_str);
     named.or_else(|| headers.get(header::HOST).and_then(|v| v.to_str().ok()))
 }

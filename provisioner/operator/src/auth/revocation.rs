@@ -44,6 +44,9 @@ fn is_known(app: &App, credential: &Credential) -> bool {
             app.auth.now() < *until && credential::is_welcome(app, *user)
         }
         Credential::Service { uid, .. } => credential::is_in_force(app, *uid),
+        Credential::Cluster { holder, until, .. } => {
+            app.auth.now() < *until && super::cluster::holder(app, *holder).is_some()
+        }
     }
 }
 
@@ -59,6 +62,7 @@ async fn is_stored(app: &App, credential: &Credential) -> bool {
             Ok(_) => false,
             Err(_) => true,
         },
+        Credential::Cluster { sha256, .. } => !matches!(app.store.session(sha256).await, Ok(None)),
         Credential::Service { sha256, .. } => !matches!(app.store.service_token(sha256).await, Ok(None)),
     }
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     caller::{Caller, Credential, NOBODY, actor},
+    cluster::cluster_of,
     guesses,
     peer::{COOKIE, Client, Peer, cookie, same_origin},
 };
@@ -82,10 +83,11 @@ async fn end_oldest(app: &App, user: Uid, now: Timestamp) {
     // The next login tries again, here and below.
     let _ = app.store.forget_sessions(now).await;
     let Ok(sessions) = app.store.sessions_of(user).await else { return };
-    for old in sessions.iter().skip(MOST) {
+    let logins: Vec<&Session> = sessions.iter().filter(|s| cluster_of(s).is_none()).collect();
+    for old in logins.iter().skip(MOST) {
         let _ = app.store.end_session(&old.sha256, now, &[]).await;
     }
-    if sessions.len() > MOST {
+    if logins.len() > MOST {
         app.auth.tell_ended();
     }
 }
@@ -191,7 +193,7 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> axum::Json<S
     let (until, idle_seconds) = match caller.credential {
         Credential::Local => (None, None),
         Credential::Session { until, .. } => (Some(until), Some(app.auth.settings.sessions.idle_s)),
-        Credential::Service { until, .. } => (Some(until), None),
+        Credential::Service { until, .. } | Credential::Cluster { until, .. } => (Some(until), None),
     };
     let (principal, expires) = (caller.principal, until.and_then(rfc3339));
     let note = advice(&app, &principal);
@@ -211,7 +213,7 @@ pub(crate) async fn log_out(
             ended.map_err(|e| Problem::internal(&e))?;
             app.auth.tell_ended();
         }
-        Credential::Service { .. } => {
+        Credential::Service { .. } | Credential::Cluster { .. } => {
             let next = "To make it void: cairn token revoke NAME";
             return Err(Problem::new(Kind::WrongState, "A service token is no session.", next));
         }
