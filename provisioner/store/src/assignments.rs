@@ -68,6 +68,15 @@ pub struct Assignment {
     pub heard: Option<Timestamp>,
 }
 
+/// One order with its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullAssignment {
+    /// All else.
+    pub row: Assignment,
+    /// JSON of the order; absent: to be removed.
+    pub body: Option<String>,
+}
+
 /// An order as it is kept for its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptOrder {
@@ -127,6 +136,8 @@ pub enum OrderWrite {
 pub struct Said {
     /// Uid of the Cluster or Deployment.
     pub subject: Uid,
+    /// Which of both.
+    pub kind: AssignedKind,
     /// How far.
     pub progress: Progress,
     /// JSON; empty of what is gone.
@@ -140,7 +151,7 @@ impl Store {
     }
 
     /// All, in the order of their numbers, and the last number of that moment.
-    pub async fn all_assignments(&self) -> Result<(Vec<Assignment>, i64), ReadError> {
+    pub async fn all_assignments(&self) -> Result<(Vec<FullAssignment>, i64), ReadError> {
         let mut tx = self.snapshot().await?;
         let last = tx.last(Sequence::Assignment).await?;
         let (mut all, mut after) = (Vec::new(), 0);
@@ -149,16 +160,16 @@ impl Store {
             let Some(end) = rows.last() else { break };
             after = row::number(end, "seq")?;
             for row in &rows {
-                all.push(assignment_of(row)?);
+                all.push(full_of(row)?);
             }
         }
         Ok((all, last))
     }
 
     /// Those with a visible change after `seq`, in the order of the changes. Rows that went are in nobody's answer.
-    pub async fn assignments_after(&self, seq: i64, limit: u32) -> Result<Vec<Assignment>, ReadError> {
+    pub async fn assignments_after(&self, seq: i64, limit: u32) -> Result<Vec<FullAssignment>, ReadError> {
         let rows = sql(AFTER).bind(seq).bind(limit).fetch_all(self.reader()).await?;
-        rows.iter().map(assignment_of).collect()
+        rows.iter().map(full_of).collect()
     }
 
     /// The same, but only whose rows they are.
@@ -203,14 +214,22 @@ impl Store {
         Ok(self.finish(tx, Visible::No).await?)
     }
 
-    /// Keeps what a host says. Costs one read when nothing is new, and a note of the time once a minute; subjects that the
-    /// host was never told of are passed over. `true` when something visible changed.
-    pub async fn observe(&self, host: HostId, said: &[Said], at: Timestamp) -> Result<bool, WriteError> {
-        let rows = self.assignments_of(host).await?;
+    /// Keeps what a host says; `rows` are its present ones ([`Store::assignments_of`]). Costs nothing when nothing is new, but a
+    /// note of the time once a minute; subjects that the host was never told of are passed over. `true` when something visible
+    /// changed.
+    pub async fn observe(
+        &self,
+        host: HostId,
+        rows: &[Assignment],
+        said: &[Said],
+        at: Timestamp,
+    ) -> Result<bool, WriteError> {
         let quiet = |row: &Assignment| row.heard.is_none_or(|heard| at >= heard.after_seconds(HEARD_EVERY_S));
         let known: HashMap<Uid, &Assignment> = rows.iter().map(|row| (row.subject, row)).collect();
-        let news: Vec<&Said> =
-            said.iter().filter(|s| known.get(&s.subject).is_some_and(|row| is_news(row, s))).collect();
+        let tells = |said: &&Said| {
+            known.get(&said.subject).is_some_and(|row| row.kind == said.kind && is_news(row, said))
+        };
+        let news: Vec<&Said> = said.iter().filter(tells).collect();
         if news.is_empty() {
             if rows.iter().any(quiet) {
                 let heard = sql("UPDATE assignment SET heard = $2 WHERE host = $1");
@@ -228,13 +247,16 @@ impl Store {
 }
 
 const PAGE: u32 = 4096;
-pub(crate) const AFTER: &str = "SELECT host, subject, kind, revision, CAST(CASE WHEN body IS NULL THEN 0 ELSE 1 END AS BIGINT) AS wanted, observed, \
-     phase, seq, changed, heard FROM assignment WHERE seq > $1 ORDER BY seq LIMIT $2";
+pub(crate) const AFTER: &str = "SELECT host, subject, kind, revision, \
+     CAST(CASE WHEN body IS NULL THEN 0 ELSE 1 END AS BIGINT) AS wanted, observed, phase, seq, changed, heard, body \
+     FROM assignment WHERE seq > $1 ORDER BY seq LIMIT $2";
 pub(crate) const TOUCHED: &str = "SELECT seq, host FROM assignment WHERE seq > $1 ORDER BY seq LIMIT $2";
-pub(crate) const OF_HOST: &str = "SELECT host, subject, kind, revision, CAST(CASE WHEN body IS NULL THEN 0 ELSE 1 END AS BIGINT) AS wanted, observed, \
-     phase, seq, changed, heard FROM assignment WHERE host = $1 ORDER BY subject";
-pub(crate) const OF_SUBJECT: &str = "SELECT host, subject, kind, revision, CAST(CASE WHEN body IS NULL THEN 0 ELSE 1 END AS BIGINT) AS wanted, observed, \
-     phase, seq, changed, heard FROM assignment WHERE subject = $1 ORDER BY host";
+pub(crate) const OF_HOST: &str = "SELECT host, subject, kind, revision, \
+     CAST(CASE WHEN body IS NULL THEN 0 ELSE 1 END AS BIGINT) AS wanted, observed, phase, seq, changed, heard \
+     FROM assignment WHERE host = $1 ORDER BY subject";
+pub(crate) const OF_SUBJECT: &str = "SELECT host, subject, kind, revision, \
+     CAST(CASE WHEN body IS NULL THEN 0 ELSE 1 END AS BIGINT) AS wanted, observed, phase, seq, changed, heard \
+     FROM assignment WHERE subject = $1 ORDER BY host";
 pub(crate) const ORDERS: &str =
     "SELECT subject, kind, revision, body, phase FROM assignment WHERE host = $1 ORDER BY subject";
 pub(crate) const ORDER: &str =
@@ -337,6 +359,10 @@ fn assignment_of(row: &Row) -> Result<Assignment, ReadError> {
         changed: row::time(row, "changed")?,
         heard: row::maybe_time(row, "heard")?,
     })
+}
+
+fn full_of(row: &Row) -> Result<FullAssignment, ReadError> {
+    Ok(FullAssignment { row: assignment_of(row)?, body: row::maybe_text(row, "body")? })
 }
 
 fn order_of(row: &Row) -> Result<KeptOrder, ReadError> {

@@ -47,7 +47,9 @@ mod sessions;
 mod ticket;
 mod trail;
 
-pub use assignments::{AssignedKind, Assignment, KeptOrder, OrderWrite, Progress, Said, UnknownAssignment};
+pub use assignments::{
+    AssignedKind, Assignment, FullAssignment, KeptOrder, OrderWrite, Progress, Said, UnknownAssignment,
+};
 pub use audit::{AuditFilter, AuditFlaw, Verified, digest as audit_digest};
 pub use backup::{BackupError, RestoreError, Saved};
 pub use blobs::{BlobError, BlobWriter, Blobs};

@@ -4,9 +4,9 @@
 
 mod setup;
 
-use cairn_contract::{Digest, HostId, workload::Phase};
+use cairn_contract::{Digest, HostId, Timestamp, workload::Phase};
 use cairn_domain::model::Uid;
-use cairn_store::{AssignedKind, Assignment, Change, OrderWrite, Progress, Said};
+use cairn_store::{AssignedKind, Assignment, Change, OrderWrite, Progress, Said, Store, WriteError};
 use setup::{NOW, engines::Site, host, insert};
 use uuid::Uuid;
 
@@ -16,11 +16,16 @@ fn put(host: HostId, subject: Uid, body: &str) -> OrderWrite {
 }
 
 fn said(subject: Uid, phase: Phase, observed: &str) -> Said {
-    Said { subject, progress: Progress::Said(phase), observed: observed.into() }
+    Said {
+        subject,
+        kind: AssignedKind::Deployment,
+        progress: Progress::Said(phase),
+        observed: observed.into(),
+    }
 }
 
 fn gone(subject: Uid) -> Said {
-    Said { subject, progress: Progress::Gone, observed: String::new() }
+    Said { subject, kind: AssignedKind::Deployment, progress: Progress::Gone, observed: String::new() }
 }
 
 fn subject(n: u128) -> Uid {
@@ -30,6 +35,11 @@ fn subject(n: u128) -> Uid {
 fn only(mut rows: Vec<Assignment>) -> Assignment {
     assert_eq!(rows.len(), 1);
     rows.pop().unwrap()
+}
+
+async fn observe(store: &Store, host: HostId, said: &[Said], at: Timestamp) -> Result<bool, WriteError> {
+    let rows = store.assignments_of(host).await.unwrap();
+    store.observe(host, &rows, said, at).await
 }
 
 on_both_engines! {
@@ -46,18 +56,20 @@ on_both_engines! {
         assert_eq!(store.assignments_to(subject(1)).await.unwrap().len(), 2);
         assert_eq!(store.orders_of(a).await.unwrap().iter().filter_map(|o| o.body.clone()).collect::<Vec<_>>(), ["one", "two"]);
 
-        assert!(store.observe(b, &[said(subject(1), Phase::Ready, "{}"), said(subject(9), Phase::Ready, "{}")], NOW).await.unwrap());
+        let node = Said { kind: AssignedKind::Cluster, ..said(subject(1), Phase::Failed, "{}") };
+        assert!(!observe(&store, b, &[node], NOW).await.unwrap(), "that is no part of a cluster");
+        assert!(observe(&store, b, &[said(subject(1), Phase::Ready, "{}"), said(subject(9), Phase::Ready, "{}")], NOW).await.unwrap());
         let row = only(store.assignments_of(b).await.unwrap());
         assert_eq!((row.progress, row.observed.as_deref(), row.heard), (Progress::Said(Phase::Ready), Some("{}"), Some(NOW)));
         assert_eq!(row.changed, NOW);
         assert_eq!(store.touched_after(last, 10).await.unwrap(), [(row.seq, b)]);
 
-        assert!(!store.observe(b, &[gone(subject(1))], NOW).await.unwrap(), "it is wanted: it cannot be gone");
+        assert!(!observe(&store, b, &[gone(subject(1))], NOW).await.unwrap(), "it is wanted: it cannot be gone");
         store.write_orders(&[OrderWrite::Remove { host: b, subject: subject(1) }], NOW).await.unwrap();
         assert!(!only(store.assignments_of(b).await.unwrap()).wanted);
-        assert!(store.observe(b, &[gone(subject(1))], NOW).await.unwrap());
+        assert!(observe(&store, b, &[gone(subject(1))], NOW).await.unwrap());
         assert_eq!(only(store.assignments_of(b).await.unwrap()).progress, Progress::Gone);
-        assert!(!store.observe(b, &[gone(subject(1))], NOW).await.unwrap());
+        assert!(!observe(&store, b, &[gone(subject(1))], NOW).await.unwrap());
         store.write_orders(&[put(b, subject(1), "again")], NOW).await.unwrap();
         let row = only(store.assignments_of(b).await.unwrap());
         assert_eq!((row.progress, row.wanted), (Progress::Said(Phase::Waiting), true));
@@ -70,21 +82,21 @@ on_both_engines! {
         let a = insert(&store, host("a")).await.id;
         store.write_orders(&[put(a, subject(1), "one")], NOW).await.unwrap();
         let says = [said(subject(1), Phase::Ready, "fine")];
-        assert!(store.observe(a, &says, NOW).await.unwrap());
+        assert!(observe(&store, a, &says, NOW).await.unwrap());
         let before = only(store.assignments_of(a).await.unwrap());
-        assert!(!store.observe(a, &says, NOW.after_seconds(59)).await.unwrap());
+        assert!(!observe(&store, a, &says, NOW.after_seconds(59)).await.unwrap());
         assert_eq!(only(store.assignments_of(a).await.unwrap()), before);
-        assert!(!store.observe(a, &says, NOW.after_seconds(60)).await.unwrap());
+        assert!(!observe(&store, a, &says, NOW.after_seconds(60)).await.unwrap());
         let after = only(store.assignments_of(a).await.unwrap());
         assert_eq!((after.seq, after.heard), (before.seq, Some(NOW.after_seconds(60))));
-        assert!(store.observe(a, &[said(subject(1), Phase::Ready, "other words")], NOW).await.unwrap());
+        assert!(observe(&store, a, &[said(subject(1), Phase::Ready, "other words")], NOW).await.unwrap());
     }
 
     async fn a_disk_written_anew_makes_void_what_was_said_and_a_removed_host_takes_its_rows(site: &Site) {
         let store = site.open().await;
         let a = insert(&store, host("a")).await;
         store.write_orders(&[put(a.id, subject(1), "one")], NOW).await.unwrap();
-        store.observe(a.id, &[said(subject(1), Phase::Ready, "fine")], NOW).await.unwrap();
+        observe(&store, a.id, &[said(subject(1), Phase::Ready, "fine")], NOW).await.unwrap();
         store.write_orders(&[OrderWrite::Void { host: a.id, subject: subject(1) }], NOW).await.unwrap();
         let row = only(store.assignments_of(a.id).await.unwrap());
         assert_eq!((row.progress, row.observed, row.wanted), (Progress::Said(Phase::Waiting), None, true));
