@@ -81,6 +81,12 @@ impl Workshop {
         Ok(Program::new(program).env("CAIRN_BIN", cairn))
     }
 
+    /// What measures the registry, built as it is shipped.
+    pub(crate) fn registry_bench(&self) -> Result<Program> {
+        self.cargo("build").args(["--release", "-p", "cairn-registry-tests"]).run()?;
+        Ok(Program::new(self.existing(self.target().join("release/cairn-registry-bench"))?))
+    }
+
     /// The Python packages that the tests of the API need.
     pub(crate) fn python_requirements(&self) -> PathBuf {
         self.root().join("tests/api/requirements.txt")

@@ -101,6 +101,17 @@ enum Bench {
         #[command(flatten)]
         host: HostArgs,
     },
+    /// Pushes and pulls beside docker-registry and nginx; fails when a target is missed
+    Registry {
+        /// Write all figures as JSON, too
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// A smaller blob and fewer rounds; the same targets
+        #[arg(long)]
+        quick: bool,
+        #[command(flatten)]
+        host: HostArgs,
+    },
 }
 
 #[derive(Args)]
@@ -171,13 +182,22 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Bench { what: Bench::Api { json, quick, host } } => {
             host_tools::ensure(Purpose::Sources, host.install())?;
-            let mut bench = workshop.api_bench()?.arg("bench");
-            if let Some(file) = json {
-                bench = bench.arg("--json").arg(file);
-            }
-            if quick { bench.arg("--quick").run() } else { bench.run() }
+            measure(workshop.api_bench()?, json, quick)
+        }
+        Task::Bench { what: Bench::Registry { json, quick, host } } => {
+            host_tools::ensure(Purpose::Sources, host.install())?;
+            measure(workshop.registry_bench()?, json, quick)
         }
     }
+}
+
+/// Runs a program that measures, as far and as thoroughly as is wanted.
+fn measure(program: Program, json: Option<PathBuf>, quick: bool) -> Result<()> {
+    let mut bench = program.arg("bench");
+    if let Some(file) = json {
+        bench = bench.arg("--json").arg(file);
+    }
+    if quick { bench.arg("--quick").run() } else { bench.run() }
 }
 
 /// Hands over to `cairn-lab`; a site that goes up gets the provisioner and the bundles.

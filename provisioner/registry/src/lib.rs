@@ -11,6 +11,7 @@
 
 mod access;
 mod api;
+mod archive;
 mod body;
 mod clock;
 mod digest;
@@ -24,6 +25,7 @@ mod route;
 mod store;
 
 pub use access::{Access, Action, Challenge};
+pub use archive::{ArchiveError, Imported, Limits as ArchiveLimits};
 pub use body::Body;
 pub use digest::{DigestError, parse_digest};
 pub use manifest::{Kind, Manifest, ManifestError};

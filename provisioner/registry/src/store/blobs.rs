@@ -48,7 +48,10 @@ fn place(layout: &Layout, name: &RepositoryName, digest: &Digest, from: &Path) -
         unlink(from)?;
     } else {
         fs::rename(from, &target)?;
-        publish(layout, digest, &target)?;
+        // The repository has it already; only those who ask for artifacts would go without.
+        if let Err(error) = publish(layout, digest, &target) {
+            tracing::warn!(%digest, %error, "a blob of the registry cannot be had as an artifact");
+        }
     }
     sync_folder(&layout.blobs(name))
 }
@@ -117,7 +120,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copied
 }
 
-/// Shows it to those who ask for artifacts by their digests. Where that fails, only they go without.
+/// Shows it to those who ask for artifacts by their digests.
 fn publish(layout: &Layout, digest: &Digest, blob: &Path) -> io::Result<()> {
     let (marker, shared) = (layout.published(digest), layout.shared(digest));
     if metadata(&shared)?.is_some() {

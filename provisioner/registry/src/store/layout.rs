@@ -41,6 +41,10 @@ impl Layout {
         self.own("uploads")
     }
 
+    pub(crate) fn imports(&self) -> PathBuf {
+        self.own("imports")
+    }
+
     /// An upload's name holds its repository's, so that nobody continues it from another.
     pub(crate) fn upload(&self, name: &RepositoryName, id: &str) -> PathBuf {
         let repository = Digest::of(name.as_str().as_bytes()).to_string();

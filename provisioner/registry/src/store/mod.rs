@@ -9,6 +9,7 @@
 //!     _tags/<tag>                             the digest that it names
 //!     _referrers/<subject>/<hex>              the descriptor of a manifest that has that subject
 //! blobs/registry/uploads/<repository>-<id>    what is being uploaded
+//! blobs/registry/imports/<id>/                what is being read from an archive
 //! blobs/registry/locks/<ab>                   held while manifests of repositories change
 //! blobs/registry/withdrawn/<hex>              between two steps of a collection
 //! ```
@@ -30,5 +31,5 @@ pub(crate) use blobs::{adopt, mount, open, remove, touch};
 pub(crate) use collect::{Outcome, collect};
 pub(crate) use layout::Layout;
 pub(crate) use lists::{Page, referrers, repositories, tags};
-pub(crate) use manifests::{PutError, delete_manifest, delete_tag, find, put};
+pub(crate) use manifests::{PutError, Stored, delete_manifest, delete_tag, find, put};
 pub(crate) use uploads::{Appending, Opened, Uploads};

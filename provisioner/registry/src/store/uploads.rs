@@ -110,15 +110,14 @@ impl Uploads {
         self.path(name, id).map_or(Ok(false), |path| self.discard(&path))
     }
 
-    /// Removes those to which nothing was written for so long; how many.
+    /// Removes uploads, and what was unpacked of archives, to which nothing was written for so long; how many uploads.
     pub(crate) fn expire(&self, now: SystemTime, after: Duration) -> io::Result<u64> {
         let mut count: u64 = 0;
-        for entry in entries(&self.layout.uploads())? {
-            let path = entry?.path();
-            let Some(metadata) = super::durable::metadata(&path)? else { continue };
-            if metadata.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age >= after)) {
-                count += u64::from(self.discard(&path)?);
-            }
+        for path in unwritten(&self.layout.uploads(), now, after)? {
+            count += u64::from(self.discard(&path)?);
+        }
+        for path in unwritten(&self.layout.imports(), now, after)? {
+            std::fs::remove_dir_all(&path)?;
         }
         Ok(count)
     }
@@ -138,6 +137,19 @@ impl Uploads {
         let ours = id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         ours.then(|| self.layout.upload(name, id))
     }
+}
+
+/// What lies in a folder and was not written to for so long.
+fn unwritten(folder: &Path, now: SystemTime, time: Duration) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in entries(folder)? {
+        let path = entry?.path();
+        let Some(metadata) = super::durable::metadata(&path)? else { continue };
+        if metadata.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age >= time)) {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 fn hash_of(file: &mut File, size: u64) -> io::Result<Context> {
