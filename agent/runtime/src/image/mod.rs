@@ -16,6 +16,7 @@ mod unpack;
 pub use error::ImageError;
 pub use http::{Dial, Duplex, HttpRegistry};
 pub use manifest::{Descriptor, ImageConfig, Manifest, Process};
+pub(crate) use manifest::{Found, parse_manifest};
 pub use pull::{Image, Images};
 pub use reference::{Reference, ReferenceError};
 pub use registry::{Answer, Blob, Fetched, Registry, RegistryError};

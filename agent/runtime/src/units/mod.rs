@@ -87,10 +87,10 @@ impl Order {
         Self { unit: unit.clone(), restart: Restart::Always, user: None, grace: Duration::from_secs(30) }
     }
 
-    /// Another one is another order.
+    /// Another one is another process. What follows its end may change while it runs.
     fn fingerprint(&self) -> Digest {
         let user = self.user.map(|u| (u.uid, u.gid));
-        let text = serde_json::to_vec(&(&self.unit, self.restart, user)).unwrap_or_default();
+        let text = serde_json::to_vec(&(&self.unit, user)).unwrap_or_default();
         Digest::of(&text)
     }
 }
