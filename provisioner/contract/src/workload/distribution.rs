@@ -97,7 +97,7 @@ pub struct Steps {
     pub setup: Vec<Command>,
     /// Kept running.
     pub units: Vec<Unit>,
-    /// Run once, in order, when the units run.
+    /// Run once, in order, when the units run and `health` holds.
     pub finish: Vec<Command>,
     /// All must hold for the node to count as healthy.
     pub health: Vec<Probe>,
