@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     refusal::{Problems, some_of},
-    refuse_image,
+    refuse_image, upwards,
 };
 use crate::{
     access,
@@ -63,7 +63,13 @@ pub(super) fn named_by(index: &Index, object: &Object) -> Vec<String> {
             let kinds = [Kind::Policy, Kind::RoleBinding, Kind::Token, Kind::ClaimRule];
             let namespace = &object.metadata.namespace;
             let all = kinds.into_iter().flat_map(|kind| index.in_namespace(kind, namespace));
-            all.filter(|o| names_node(&o.spec, object)).map(ToString::to_string).collect()
+            let clusters = index.in_namespace(Kind::Cluster, namespace).filter(|o| has_host(o, object));
+            all.filter(|o| names_node(&o.spec, object)).chain(clusters).map(ToString::to_string).collect()
+        }
+        Kind::Package | Kind::ClusterTemplate | Kind::Distribution => {
+            let kinds = [Kind::Deployment, Kind::ClusterTemplate, Kind::Cluster];
+            let all = kinds.into_iter().flat_map(|kind| index.of_kind(kind));
+            all.filter(|o| gets(index, o, object)).map(ToString::to_string).collect()
         }
         Kind::Role => {
             let all = [Kind::RoleBinding, Kind::Token].into_iter().flat_map(|kind| index.of_kind(kind));
@@ -81,10 +87,7 @@ pub(super) fn named_by(index: &Index, object: &Object) -> Vec<String> {
         | Kind::ClaimRule
         | Kind::RoleBinding
         | Kind::Token
-        | Kind::Distribution
-        | Kind::ClusterTemplate
         | Kind::Cluster
-        | Kind::Package
         | Kind::Deployment
         | Kind::Secret => BTreeSet::new(),
     };
@@ -100,6 +103,38 @@ fn names_node(spec: &Spec, node: &Object) -> bool {
         Spec::RoleBinding(s) => is_node(&s.at),
         Spec::Token(s) => is_node(&s.at),
         Spec::ClaimRule(s) => node.kind() == Kind::Site && s.site == node.metadata.name,
+        _ => false,
+    }
+}
+
+/// A cluster that names a host, or whose API server it has.
+fn has_host(cluster: &Object, host: &Object) -> bool {
+    let name = &host.metadata.name;
+    let Spec::Cluster(spec) = &cluster.spec else { return false };
+    let head =
+        cluster.status.as_ref().and_then(|s| s.get("controlPlane")).and_then(serde_json::Value::as_str);
+    host.kind() == Kind::Host
+        && (spec.hosts.contains(name) || spec.control_plane.as_ref() == Some(name) || head == Some(name))
+}
+
+/// Whether what `user` names is, from where it lives, this very resource.
+fn gets(index: &Index, user: &Object, object: &Object) -> bool {
+    let namespace = &user.metadata.namespace;
+    let is = |found: Option<&Object>| found.is_some_and(|o| o.metadata.uid == object.metadata.uid);
+    match (&user.spec, object.kind()) {
+        (Spec::Deployment(s), Kind::Package) => {
+            is(upwards::resolved(index, namespace, &s.package, s.version.as_deref()))
+        }
+        (Spec::ClusterTemplate(s), Kind::Package) => {
+            s.addons.iter().any(|a| is(upwards::resolved(index, namespace, &a.package, a.version.as_deref())))
+        }
+        (Spec::ClusterTemplate(s), Kind::Distribution) => {
+            is(upwards::find(index, Kind::Distribution, namespace, &s.distribution))
+        }
+        (Spec::Cluster(s), Kind::ClusterTemplate) => {
+            let name = s.template.as_deref();
+            name.is_some_and(|name| is(upwards::find(index, Kind::ClusterTemplate, namespace, name)))
+        }
         _ => false,
     }
 }

@@ -16,12 +16,15 @@ mod host;
 mod metadata;
 mod node;
 mod package;
+mod parameter;
 mod person;
 mod policy;
 mod refusal;
 mod rule;
+mod source;
 mod touched;
 mod understand;
+mod upwards;
 
 pub use metadata::namespace_of;
 pub use refusal::{Refusal, RefusalKind};
