@@ -4,13 +4,13 @@ use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
     response::IntoResponse as _,
-    routing::get,
+    routing::{any, get},
 };
 use bytes::Bytes;
 
 use crate::{
     app::{App, Beyond, Services},
-    audit, auth, backups, bundles, can, clusters, console, events, guard, hosts, limit, lists, openapi, people,
+    audit, auth, backups, bundles, can, clusters, console, events, guard, hosts, images, limit, lists, openapi, people,
     problem::{Kind, Problem},
     replay, resources,
     route::{Door, Pace, Route},
@@ -40,6 +40,10 @@ fn mounted(app: App) -> Router {
         || async { Problem::new(Kind::WrongMethod, "This path takes another method.", "").into_response() };
     Router::new()
         .nest("/api/v1", api)
+        // Without deadline and limit of the body: layers of images are large.
+        .route("/v2", any(images::registry))
+        .route("/v2/", any(images::registry))
+        .route("/v2/{*path}", any(images::registry))
         .route("/healthz", get(status::healthz))
         .route("/readyz", get(status::readyz))
         .method_not_allowed_fallback(method)

@@ -17,6 +17,7 @@ use crate::{
     auth::{Auth, AuthSettings, Caller},
     backups::Backups,
     clusters::Tunnels,
+    images::Images,
     limit::Buckets,
     refusal::Refusals,
     replay::UnderWay,
@@ -91,12 +92,16 @@ pub struct Beyond {
     pub backups: Option<Arc<dyn Backups>>,
     /// Reaches into hosts.
     pub tunnels: Option<Arc<dyn Tunnels>>,
+    /// Keeps images and packages.
+    pub images: Option<Arc<dyn Images>>,
 }
 
 impl fmt::Debug for Beyond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (backups, tunnels) = (self.backups.is_some(), self.tunnels.is_some());
-        f.debug_struct("Beyond").field("backups", &backups).field("tunnels", &tunnels).finish()
+        let mut beyond = f.debug_struct("Beyond");
+        beyond.field("backups", &backups).field("tunnels", &tunnels);
+        beyond.field("images", &self.images.is_some()).finish()
     }
 }
 
@@ -124,6 +129,7 @@ pub(crate) struct Inner {
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) watches: crate::watch::Watches,
     pub(crate) tunnels: Option<Arc<dyn Tunnels>>,
+    pub(crate) images: Option<Arc<dyn Images>>,
     pub(crate) opened: crate::clusters::Opened,
     pub(crate) carried: crate::clusters::Carried,
 }
@@ -158,6 +164,7 @@ impl App {
             uploads: Arc::new(Semaphore::new(limits.uploads)),
             watches: crate::watch::Watches::default(),
             tunnels: beyond.tunnels,
+            images: beyond.images,
             opened: crate::clusters::Opened::default(),
             carried: crate::clusters::Carried::default(),
         }))

@@ -49,6 +49,19 @@ pub(crate) struct Config {
     pub(crate) oidc: Option<Oidc>,
     #[serde(default)]
     pub(crate) audit: AuditLimits,
+    /// Programs that render packages.
+    #[serde(default)]
+    pub(crate) tools: ToolPaths,
+}
+
+/// Programs of this machine; absent: looked for in `PATH`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ToolPaths {
+    /// Helm 3.8 or newer.
+    pub(crate) helm: Option<PathBuf>,
+    /// `kustomize`, or `kubectl`.
+    pub(crate) kustomize: Option<PathBuf>,
 }
 
 /// Its `Debug` hides the address, which may hold a password.

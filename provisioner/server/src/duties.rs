@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use cairn_contract::Timestamp;
 use cairn_driver::Driver;
 use cairn_operator::{AuditLimits, prune_audit};
+use cairn_registry::{Collected, Registry};
 use cairn_store::{Clock, Store, WriteError};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,8 @@ const HOUR_S: u64 = 3600;
 const JITTER_S: u64 = 600;
 /// The first round comes soon: whoever restarts often must not never tidy.
 const FIRST_S: u64 = 60;
+/// What a push has begun and not named yet stays so long.
+const UNUSED: Duration = Duration::from_secs(86_400);
 /// Answers to requests with an idempotency key are kept for a day.
 const ANSWERS_S: i64 = 86_400;
 
@@ -26,6 +29,7 @@ pub(crate) struct Duties {
     pub(crate) driver: Arc<Driver>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) audit: AuditLimits,
+    pub(crate) registry: Registry,
 }
 
 impl Duties {
@@ -47,6 +51,22 @@ impl Duties {
                 Ok(Tidied { audit: 0, sessions: 0, answers: 0, tickets: 0 }) => {}
                 Ok(tidied) => tracing::info!(?tidied, "tidied up"),
                 Err(error) => tracing::warn!(error = in_words(&error), "cannot tidy up; again in an hour"),
+            }
+            self.collect().await;
+        }
+    }
+}
+
+impl Duties {
+    /// Images that nothing names any more.
+    async fn collect(&self) {
+        let now = u64::try_from(self.clock.now().0).unwrap_or_default();
+        let now = std::time::UNIX_EPOCH + Duration::from_millis(now);
+        match self.registry.collect(now, UNUSED).await {
+            Ok(collected) if collected == Collected::default() => {}
+            Ok(collected) => tracing::info!(?collected, "collected what the registry does not use"),
+            Err(error) => {
+                tracing::warn!(error = in_words(&error), "cannot tidy up the registry; again in an hour");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Paths of the host side (contract/src/lib.rs) to calls: JSON in, JSON out, nothing decided here.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -12,11 +13,13 @@ use cairn_fleet::{Gateway, Leashes, Tunnels, gateway::GatewayError};
 use cairn_netboot::http::{Body, BootHttp};
 use cairn_trust::{Attestation, attestation::Exchange};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Limited, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
+
+use crate::host_work::HostWork;
 
 const TUNNEL: &str = "/host/v1/tunnel";
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
@@ -27,6 +30,7 @@ pub(crate) struct HostSide {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) leashes: Arc<Leashes>,
     pub(crate) tunnels: Arc<Tunnels>,
+    pub(crate) work: HostWork,
 }
 
 /// One connection of a host.
@@ -74,13 +78,13 @@ impl HostSide {
     }
 
     /// `101`, when the host may have a tunnel.
-    async fn begin_tunnel(&self, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Answer> {
+    async fn begin_tunnel(&self, peer: &Peer, request: Request<Incoming>) -> Result<Response<Sent>, Answer> {
         let host = peer.host.ok_or_else(no_certificate)?;
         self.gateway.admits(host).await.map_err(|e| failed(&e))?;
         let headers = cairn_tunnel::upgrade::answer(request.headers())
             .map_err(|e| refuse(StatusCode::UPGRADE_REQUIRED, &e.to_string()))?;
         *peer.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(hyper::upgrade::on(request));
-        let mut response = Response::new(Body::text(Bytes::new()));
+        let mut response = Response::new(sent(Body::empty()));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = headers;
         Ok(response)
@@ -92,9 +96,13 @@ impl HostSide {
         peer: &Peer,
         boot: &BootHttp,
         request: Request<Incoming>,
-    ) -> Response<Body> {
+    ) -> Response<Sent> {
+        let request = match self.work.handle(peer.host, request).await {
+            Ok(response) => return response,
+            Err(another) => another,
+        };
         if !request.uri().path().starts_with("/host/") {
-            return boot.handle(request, peer.from).await;
+            return boot.handle(request, peer.from).await.map(sent);
         }
         let answer = if request.uri().path() == TUNNEL && request.method() == Method::GET {
             match self.begin_tunnel(peer, request).await {
@@ -104,13 +112,7 @@ impl HostSide {
         } else {
             self.route(peer, request).await
         };
-        let (status, body) = answer.unwrap_or_else(|refusal| refusal);
-        let mut response = Response::new(Body::text(body));
-        *response.status_mut() = status;
-        response
-            .headers_mut()
-            .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-        response
+        text(answer.unwrap_or_else(|refusal| refusal))
     }
 
     async fn route(&self, peer: &Peer, request: Request<Incoming>) -> Result<Answer, Answer> {
@@ -152,29 +154,58 @@ impl HostSide {
     }
 }
 
-type Answer = (StatusCode, Bytes);
+/// Status and JSON.
+pub(crate) type Answer = (StatusCode, Bytes);
+
+/// The body of an answer: JSON, or a file.
+pub(crate) type Sent = UnsyncBoxBody<Bytes, io::Error>;
+
+fn sent(body: Body) -> Sent {
+    body.boxed_unsync()
+}
+
+/// As a response.
+pub(crate) fn text((status, body): Answer) -> Response<Sent> {
+    let mut response = Response::new(sent(Body::text(body)));
+    *response.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}
 
 async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Answer> {
-    let body = Limited::new(request.into_body(), MAX_BODY).collect();
+    read_up_to(request, MAX_BODY).await
+}
+
+/// A body of so many bytes at most.
+pub(crate) async fn read_up_to<T: DeserializeOwned>(
+    request: Request<Incoming>,
+    most: usize,
+) -> Result<T, Answer> {
+    let too_large = || format!("the body is larger than {} MiB or broke off", most >> 20);
+    let body = Limited::new(request.into_body(), most).collect();
     let body = tokio::time::timeout(BODY_DEADLINE, body)
         .await
         .map_err(|_| refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in 30 s"))?
-        .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB or broke off"))?;
+        .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, &too_large()))?;
     serde_json::from_slice(&body.to_bytes())
         .map_err(|e| refuse(StatusCode::BAD_REQUEST, &format!("the body is not understood: {e}")))
 }
 
-fn reply<T: Serialize>(value: &T) -> Result<Answer, Answer> {
+/// For the other paths too.
+pub(crate) fn reply<T: Serialize>(value: &T) -> Result<Answer, Answer> {
     let json =
         serde_json::to_vec(value).map_err(|e| refuse(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()))?;
     Ok((StatusCode::OK, json.into()))
 }
 
-fn refuse(status: StatusCode, why: &str) -> Answer {
+/// For the other paths too.
+pub(crate) fn refuse(status: StatusCode, why: &str) -> Answer {
     (status, serde_json::json!({ "why": why }).to_string().into())
 }
 
-fn no_certificate() -> Answer {
+/// For the other paths too.
+pub(crate) fn no_certificate() -> Answer {
     refuse(StatusCode::FORBIDDEN, "this needs the certificate of a running host")
 }
 
@@ -185,7 +216,8 @@ fn failed(error: &GatewayError) -> Answer {
     }
 }
 
-fn busy(error: &(dyn std::error::Error + 'static)) -> Answer {
+/// For the other paths too.
+pub(crate) fn busy(error: &(dyn std::error::Error + 'static)) -> Answer {
     tracing::error!(error, "a host's call failed");
     refuse(StatusCode::SERVICE_UNAVAILABLE, "the provisioner cannot do this now; try again")
 }

@@ -3,16 +3,19 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use cairn_contract::SiteTrust;
+use cairn_contract::{SiteTrust, workload};
 use cairn_domain::policies::Defaults;
 use cairn_driver::Driver;
-use cairn_fleet::{Gateway, Importer, Leashes, Tunnels, compose::SiteParts};
+use cairn_fleet::{
+    Desk, Gateway, Importer, Leashes, Orchestrator, Renderer, Tunnels, compose::SiteParts, render::Tools,
+};
 use cairn_netboot::{
     EventQueue, Neighbours, Parts, Scheme, Shelf, Site, dhcp, http as boot_http, lease, tftp, tls::DheGate,
 };
 use cairn_operator::{Beyond, Services};
+use cairn_registry::Registry;
 use cairn_store::{Catalog, Clock, Reporter, Store, SystemClock};
-use cairn_trust::{Attestation, Clocks, SiteKeys, roots::Roots};
+use cairn_trust::{Attestation, Clocks, SiteKeys, keys, roots::Roots};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +26,12 @@ use crate::{
     duties::Duties,
     effects::Effects,
     host_side::HostSide,
+    host_work::HostWork,
+    images::Repositories,
     leases::Leases,
-    notes, people,
+    notes,
+    packages::Shelf as PackageShelf,
+    people,
     port::{self, Port},
     reach::Reach,
     snapshot::{self, Current},
@@ -82,6 +89,8 @@ struct Shared {
     leashes: Arc<Leashes>,
     boot: Arc<BootShelf>,
     parts: Parts,
+    registry: Registry,
+    desk: Arc<Desk>,
 }
 
 async fn start(
@@ -111,8 +120,8 @@ async fn shared(
     tasks: &mut Tasks,
 ) -> anyhow::Result<Shared> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = config.open(dir).await.context("cannot open the store")?;
     let keys = Arc::new(SiteKeys::load(&dir.join("keys")).context("cannot read the site's keys")?);
+    let store = store(dir, config).await?;
     let leashes = Arc::new(Leashes::default());
     let effects = Effects { store: store.clone(), clock: Arc::clone(&clock), leashes: Arc::clone(&leashes) };
     let defaults = Arc::new(config.defaults());
@@ -142,7 +151,70 @@ async fn shared(
     tasks.spawn(notes::run(events, Arc::clone(&driver) as Arc<dyn Reporter>, stop.clone()));
     tasks.spawn(snapshot::follow(Arc::clone(&boot), stop.clone()));
     follow(&store, &catalog, &leashes, stop, tasks)?;
-    Ok(Shared { store, catalog, defaults, clock, keys, driver, leashes, boot, parts })
+    let folder = config.blobs.clone().unwrap_or_else(|| dir.join("blobs"));
+    let registry = Registry::open(&folder, cairn_registry::Limits::default())?;
+    let address = SocketAddr::new(config.address.into(), config.listen.tls).to_string();
+    let pulled = workload::Registry { address, ca: keys.site_ca.certificate.to_vec().into() };
+    let desk = Desk::new((store.clone(), catalog.clone()), Arc::clone(&clock), Some(pulled.clone()));
+    let desk = Arc::new(desk);
+    let shared =
+        Shared { store, catalog, defaults, clock, keys, driver, leashes, boot, parts, registry, desk };
+    orchestrate(config, &shared, pulled, (stop, tasks));
+    Ok(shared)
+}
+
+/// The store, with the key of what is sealed in it.
+async fn store(dir: &Path, config: &Config) -> anyhow::Result<Store> {
+    let store = config.open(dir).await.context("cannot open the store")?;
+    let key = keys::data_key(&dir.join("keys")).context("cannot read the site's data key")?;
+    let store = store.with_data_key(key);
+    let checked = store.check_data_key().await;
+    checked.context("keys/data.key is not the one of this site's database: copy it from the provisioner that has it, or from a backup")?;
+    Ok(store)
+}
+
+/// What hosts run: planned by the provisioner that leads, told by each.
+fn orchestrate(
+    config: &Config,
+    shared: &Shared,
+    registry: workload::Registry,
+    (stop, tasks): (&CancellationToken, &mut Tasks),
+) {
+    let blobs = shared.store.blobs().clone();
+    let packages = PackageShelf { registry: shared.registry.clone(), blobs: blobs.clone() };
+    let tools = Tools {
+        helm: config.tools.helm.clone(),
+        kustomize: config.tools.kustomize.clone(),
+        search: std::env::var_os("PATH"),
+    };
+    let planner = Orchestrator {
+        store: shared.store.clone(),
+        catalog: shared.catalog.clone(),
+        clock: Arc::clone(&shared.clock),
+        duty: Arc::new(Duty(Arc::clone(&shared.driver))),
+        renderer: Arc::new(Renderer { blobs, packages: Arc::new(packages), tools }),
+        registry: Some(registry),
+    };
+    let token = stop.clone();
+    tasks.spawn(async move {
+        planner.run(token).await;
+        Ok(())
+    });
+    let (desk, token) = (Arc::clone(&shared.desk), stop.clone());
+    tasks.spawn(async move {
+        desk.follow(token).await;
+        Ok(())
+    });
+}
+
+/// The driver's duty is the planner's too.
+#[derive(Debug)]
+struct Duty(Arc<Driver>);
+
+impl cairn_fleet::Leads for Duty {
+    fn leads(&self) -> bool {
+        self.0.leads()
+    }
 }
 
 /// What keeps this provisioner's memory as the database is.
@@ -276,7 +348,12 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
     let tunnels = Arc::new(Tunnels::new(shared.store.clone(), here, Arc::clone(&shared.clock)));
     let site_ca = shared.keys.site_ca.certificate.to_vec();
     let reach = Reach { tunnels: Arc::clone(&tunnels), site_ca };
-    let beyond = Beyond { backups: Some(Arc::new(backups)), tunnels: Some(Arc::new(reach)) };
+    let images = Repositories(shared.registry.clone());
+    let beyond = Beyond {
+        backups: Some(Arc::new(backups)),
+        tunnels: Some(Arc::new(reach)),
+        images: Some(Arc::new(images)),
+    };
     Ok(Port {
         configs: tls::configs(&shared.keys, config.address.into(), shared.clock.now())?,
         boot: boot_http::BootHttp::new(shared.parts.clone()),
@@ -285,6 +362,7 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
             gateway: Arc::new(gateway),
             leashes: Arc::clone(&shared.leashes),
             tunnels,
+            work: HostWork { desk: Arc::clone(&shared.desk), registry: shared.registry.clone() },
         },
         people: cairn_operator::router_with(services, beyond),
         observer: Arc::clone(&shared.parts.observer),
@@ -295,7 +373,8 @@ fn tls_port(dir: &Path, config: &Config, shared: &Shared) -> anyhow::Result<Port
 
 fn duties(config: &Config, shared: &Shared) -> Duties {
     let (store, driver) = (shared.store.clone(), Arc::clone(&shared.driver));
-    Duties { store, driver, clock: Arc::clone(&shared.clock), audit: config.audit }
+    let registry = shared.registry.clone();
+    Duties { store, driver, clock: Arc::clone(&shared.clock), audit: config.audit, registry }
 }
 
 /// What a killed server left half uploaded is of no use.

@@ -12,11 +12,13 @@
 mod blob;
 mod desired;
 mod observed;
+mod pull;
 mod seats;
 mod secrets;
 
 pub use blob::FoundBlob;
 pub(crate) use desired::kind_of;
+pub use pull::{Pulls, namespace_of};
 
 use std::sync::Arc;
 
