@@ -3,6 +3,9 @@
 import { call, get } from "./api.js";
 import { showAccess } from "./access.js";
 import { showAudit } from "./audit.js";
+import { showCluster, showClusters } from "./clusters.js";
+import { showDeploy } from "./deploy.js";
+import { showDeployment, showDeployments } from "./deployments.js";
 import { button, fill, h } from "./dom.js";
 import { showEdit, showNew } from "./edit.js";
 import { showHost } from "./host.js";
@@ -11,6 +14,7 @@ import { showImages } from "./images.js";
 import { showLogin, showNobody } from "./login.js";
 import { showMachines } from "./machines.js";
 import { showMake } from "./make.js";
+import { showPackage, showPackages, showSecrets } from "./packages.js";
 import { showPolicies } from "./policies.js";
 import { showStatus } from "./status.js";
 import { tick } from "./words.js";
@@ -25,11 +29,15 @@ let leave = () => {};
 export let me = null;
 
 const LIVE = { live: "Live", waiting: "Reconnecting…", none: "" };
-const PAGES = [["/", "Hosts"], ["/machines", "Machines"], ["/policies", "Policies"], ["/images", "Images"],
+const PAGES = [["/", "Hosts"], ["/clusters", "Clusters"], ["/packages", "Packages"], ["/deployments", "Deployments"], ["/machines", "Machines"], ["/policies", "Policies"], ["/images", "Images"],
   ["/access", "Access"], ["/audit", "Audit"], ["/status", "Status"]];
 
 /** Under which page the editor of a kind belongs. */
-const SECTIONS = { policies: "/policies", claimrules: "/machines", firmwareprofiles: "/machines", osimages: "/images", users: "/access", roles: "/access", rolebindings: "/access", tokens: "/access" };
+const SECTIONS = { policies: "/policies", claimrules: "/machines", firmwareprofiles: "/machines", osimages: "/images", users: "/access", roles: "/access", rolebindings: "/access", tokens: "/access",
+  clusters: "/clusters", clustertemplates: "/clusters", distributions: "/clusters", packages: "/packages", secrets: "/packages", deployments: "/deployments" };
+
+/** Pages that are tabs of another. */
+const TABS = { "/templates": "/clusters", "/distributions": "/clusters", "/secrets": "/packages" };
 
 /** Path, view. What the parentheses find is handed over decoded. */
 const VIEWS = [
@@ -38,7 +46,15 @@ const VIEWS = [
   [/^\/hosts\/([^/]+)$/, (key) => showHost(main, key)],
   [/^\/edit\/([a-z]+)\/([^/]+)$/, (plural, key) => showEdit(main, plural, key)],
   [/^\/new\/([a-z]+)$/, (plural) => showNew(main, plural)],
+  [/^\/make\/deployments$/, () => showDeploy(main)],
   [/^\/make\/([a-z]+)$/, (plural) => showMake(main, plural)],
+  [/^(\/clusters|\/templates|\/distributions)$/, (at) => showClusters(main, at)],
+  [/^\/clusters\/([^/]+)$/, (key) => showCluster(main, key)],
+  [/^\/packages$/, () => showPackages(main)],
+  [/^\/packages\/([^/]+)$/, (key) => showPackage(main, key)],
+  [/^\/secrets$/, () => showSecrets(main)],
+  [/^\/deployments$/, () => showDeployments(main)],
+  [/^\/deployments\/([^/]+)$/, (key) => showDeployment(main, key)],
   [/^\/machines$/, () => showMachines(main)],
   [/^\/policies$/, () => showPolicies(main)],
   [/^\/images$/, () => showImages(main)],
@@ -115,7 +131,7 @@ async function route() {
 function frame() {
   const first = `/${location.pathname.split("/")[1]}`;
   const [, , plural] = location.pathname.split("/");
-  const here = ["/edit", "/new", "/make"].includes(first) ? SECTIONS[plural] ?? "/" : ["/at", "/hosts"].includes(first) ? "/" : first;
+  const here = ["/edit", "/new", "/make"].includes(first) ? SECTIONS[plural] ?? "/" : ["/at", "/hosts"].includes(first) ? "/" : TABS[first] ?? first;
   fill(nav, PAGES.map(([href, text]) => h("a", { href, "aria-current": href === here ? "page" : null }, text)));
   const roles = me.bindings.map((b) => `${b.role} ${b.at ? `at ${b.at.name}` : "of the appliance"}`).join("\n");
   fill(who, h("span", { class: "me", title: roles }, me.name), button("Log out", logOut, { class: "quiet", id: "logout" }));

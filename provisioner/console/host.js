@@ -11,6 +11,7 @@ import { orders } from "./orders.js";
 import { phaseBar } from "./phases.js";
 import { entries } from "./timeline.js";
 import { lineage } from "./tree.js";
+import { runs } from "./workloads.js";
 import { badge, since, stateOf } from "./words.js";
 
 const MOST = 5000;
@@ -21,6 +22,7 @@ export function showHost(main, key) {
   const parts = {
     crumbs: h("div", null, h("p", { class: "crumbs" }, key)),
     head: h("div", { class: "hosthead" }, muted("Loading…")),
+    runs: h("section", { class: "runs" }),
     phases: h("section", { class: "phases" }),
     timeline: h("section", { class: "timeline", "aria-label": "Timeline" }),
     facts: h("aside", { class: "facts", "aria-label": "Facts" }),
@@ -28,10 +30,10 @@ export function showHost(main, key) {
   };
   const details = h("details", { class: "more", ontoggle: () => { view.shown = details.open; refresh(view, parts); } },
     h("summary", null, "What applies to it, and where each value is from"), parts.applied);
-  fill(main, parts.crumbs, parts.head, details, parts.phases, h("div", { class: "columns" }, parts.timeline, parts.facts));
+  fill(main, parts.crumbs, parts.head, parts.runs, details, parts.phases, h("div", { class: "columns" }, parts.timeline, parts.facts));
   load(view, parts).catch((problem) => (view.left ? null : [404, 403, 401].includes(problem.status) ? instead(problem) : complain(problem)));
   const clock = setInterval(() => { if (view.host) fill(parts.phases, phaseBar(view.entries)); }, 1000);
-  return () => { view.left = true; view.stop(); clearInterval(clock); clearTimeout(view.timer); };
+  return () => { view.left = true; view.stop(); clearInterval(clock); clearTimeout(view.timer); clearTimeout(view.again); };
 }
 
 async function load(view, parts) {
@@ -42,6 +44,7 @@ async function load(view, parts) {
   if (view.left) return;
   draw(view, parts);
   place(view, parts);
+  work(view, parts);
   const last = view.entries.at(-1)?.seq ?? 0;
   view.stop = watch(`${own}/watch?after=${last}`, {
     entry: (entry) => {
@@ -57,6 +60,14 @@ async function load(view, parts) {
     gone: () => { go("/"); notice("warn", `${view.key} is gone, or you may not see it any more.`); },
     lost: () => load(view, parts).catch(complain),
   }, setLive);
+}
+
+/** What it runs: changed by others than the host's record, so it is asked for now and then. */
+function work(view, parts) {
+  if (view.left) return;
+  clearTimeout(view.again);
+  all(`${path("hosts", view.host.metadata.uid)}/workloads`).then((rows) => { if (!view.left) fill(parts.runs, runs(rows)); }).catch(() => {})
+    .finally(() => { if (!view.left) view.again = setTimeout(() => work(view, parts), 10000); });
 }
 
 /** Where it lies; read again only when that changed. */

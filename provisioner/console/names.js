@@ -3,8 +3,11 @@
 export const KINDS = {
   Organisation: "organisations", Project: "projects", Region: "regions", Site: "sites", Host: "hosts", Policy: "policies",
   OsImage: "osimages", FirmwareProfile: "firmwareprofiles", ClaimRule: "claimrules", User: "users", Role: "roles",
-  RoleBinding: "rolebindings", Token: "tokens",
+  RoleBinding: "rolebindings", Token: "tokens", Distribution: "distributions", ClusterTemplate: "clustertemplates", Cluster: "clusters",
+  Package: "packages", Secret: "secrets", Deployment: "deployments",
 };
+/** Kinds with a page of their own beside the editor. */
+const PAGES = ["hosts", "clusters", "packages", "deployments"];
 export const NODES = ["organisations", "projects", "regions", "sites"];
 
 export const kindOf = (plural) => Object.keys(KINDS).find((kind) => KINDS[kind] === plural);
@@ -23,7 +26,7 @@ export function inside(object) {
 export function page(kind, name) {
   const plural = KINDS[kind] ?? kind;
   const key = encodeURIComponent(name);
-  if (plural === "hosts") return `/hosts/${key}`;
+  if (PAGES.includes(plural)) return `/${plural}/${key}`;
   return NODES.includes(plural) ? `/at/${plural}/${key}` : `/edit/${plural}/${key}`;
 }
 

@@ -3,6 +3,7 @@
 import { code, empty, fill, h, link } from "./dom.js";
 import { listing, where } from "./listing.js";
 import { page, pageOf } from "./names.js";
+import { selectorText } from "./workloads.js";
 
 const SECTIONS = ["boot", "image", "attestation", "update", "telemetry", "maintenance"];
 
@@ -24,16 +25,6 @@ function target(policy) {
   if (spec.target) return link(page(spec.target.kind, `${spec.target.name}.${metadata.namespace}`), `${spec.target.kind} ${spec.target.name}`);
   if (spec.selector) return ["hosts with ", code(selectorText(spec.selector))];
   return metadata.namespace ? `all hosts of ${metadata.namespace}` : "all hosts";
-}
-
-/** A selector as the command line writes it. */
-function selectorText(selector) {
-  if (typeof selector === "string") return selector;
-  const labels = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  const words = { In: "in", NotIn: "notin" };
-  const rules = (selector.matchExpressions ?? []).map(({ key, operator, values }) => (
-    words[operator] ? `${key} ${words[operator]} (${(values ?? []).join(",")})` : operator === "Exists" ? key : `!${key}`));
-  return [...labels, ...rules].join(",") || "any labels";
 }
 
 function says(spec) {

@@ -18,10 +18,22 @@ export const STATES = {
   "failed": { tone: "bad", path: "M4 4l8 8M12 4l-8 8", hint: "cannot go on by itself" },
 };
 
+/** Of clusters, deployments and their parts. */
+const PHASES = {
+  "Waiting": { tone: "idle", path: "M8 4v4l3 2M8 2.5a5.5 5.5 0 1 0 .1 0", hint: "" },
+  "Progressing": { tone: "busy", path: "M12.7 6A5 5 0 1 0 13 8.6M13 3v3.2H9.8", hint: "" },
+  "Ready": { tone: "good", path: "M3.5 8.5l3 3 6-7", hint: "" },
+  "Degraded": { tone: "warn", path: "M8 3l6 10H2zM8 7v3M8 11.5v.1", hint: "" },
+  "Failed": { tone: "bad", path: "M4 4l8 8M12 4l-8 8", hint: "" },
+  "Paused": { tone: "ask", path: "M6 4v8M10 4v8", hint: "" },
+  "Removing": { tone: "busy", path: "M3 4.5h10M5 4.5v9h6v-9M6.5 2.5h3", hint: "" },
+  "Removed": { tone: "idle", path: "M3 4.5h10M5 4.5v9h6v-9M6.5 2.5h3", hint: "" },
+};
+
 const UNKNOWN = { tone: "idle", path: "M3 8h10", hint: "" };
 
 export function stateOf(word) {
-  return STATES[word] ?? UNKNOWN;
+  return STATES[word] ?? PHASES[word] ?? UNKNOWN;
 }
 
 export function badge(word) {

@@ -41,8 +41,26 @@ fn nearest_path(path: &str) -> String {
 }
 
 /// First parts of the paths of the console's views: as in `app.js`.
-const PAGES: [&str; 12] =
-    ["", "at", "hosts", "edit", "new", "make", "machines", "policies", "images", "access", "audit", "status"];
+const PAGES: [&str; 18] = [
+    "",
+    "at",
+    "hosts",
+    "edit",
+    "new",
+    "make",
+    "machines",
+    "policies",
+    "images",
+    "access",
+    "audit",
+    "status",
+    "clusters",
+    "templates",
+    "distributions",
+    "packages",
+    "secrets",
+    "deployments",
+];
 
 fn is_page(path: &str) -> bool {
     path.split('/').nth(1).is_some_and(|first| PAGES.contains(&first))

@@ -57,4 +57,6 @@ pub use page::MAX_LIMIT;
 pub use problem::Problem;
 pub use resources::{Affected, AffectedHost, Difference};
 pub use uploads::{Added, BundleKind, Chunks, UploadError, Uploads};
-pub use workloads::{ApplicationRow, Kept, NodeRow, TargetRow, WorkloadRow};
+pub use workloads::{
+    ApplicationRow, HostWorkload, Kept, NodeRow, Preview, PreviewRow, TargetRow, WorkloadRow,
+};

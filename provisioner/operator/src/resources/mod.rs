@@ -22,7 +22,7 @@ pub(crate) use affected::copy as copy_of;
 pub use affected::{Affected, AffectedHost};
 pub(crate) use apply::plan as apply_plan;
 pub use diff::Difference;
-pub(crate) use shape::object as object_schema;
+pub(crate) use shape::{manifest as manifest_schema, object as object_schema};
 pub(crate) use verbs::{WriteQuery, manifest_of, namespace, run};
 
 use axum::{

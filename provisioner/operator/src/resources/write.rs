@@ -288,7 +288,7 @@ pub(crate) fn delete(view: &View<'_>, current: &Arc<Object>) -> Result<Plan, Pro
     Ok(Plan::Delete(Arc::clone(current)))
 }
 
-fn stamp(index: &Index) -> Stamp {
+pub(crate) fn stamp(index: &Index) -> Stamp {
     Stamp {
         uid: Uid(Uuid::now_v7()),
         resource_version: index.revision().saturating_add(1),
@@ -312,7 +312,7 @@ pub(crate) fn refused(refusals: Vec<Refusal>) -> Problem {
     Problem::of(kind, refusals.into_iter().map(fault).collect())
 }
 
-pub(super) fn no_namespace(namespace: &Namespace) -> Problem {
+pub(crate) fn no_namespace(namespace: &Namespace) -> Problem {
     let what = match namespace {
         Namespace::Appliance => "the appliance".to_owned(),
         Namespace::Organisation(_) => format!("organisation {namespace}"),

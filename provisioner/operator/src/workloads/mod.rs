@@ -3,13 +3,17 @@
 //! decisions are in `cairn-workload`.
 
 mod artifacts;
+mod host;
 mod nodes;
+mod preview;
 mod row;
 mod secrets;
 mod targets;
 
 pub use artifacts::Kept;
+pub use host::HostWorkload;
 pub use nodes::NodeRow;
+pub use preview::{Preview, PreviewRow};
 pub use row::{ApplicationRow, WorkloadRow};
 pub use targets::TargetRow;
 
@@ -17,8 +21,13 @@ use crate::route::Route;
 
 /// Its routes.
 pub(crate) fn routes() -> Vec<Route> {
-    [artifacts::routes(), nodes::routes(), secrets::routes(), targets::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        artifacts::routes(),
+        host::routes(),
+        nodes::routes(),
+        preview::routes(),
+        secrets::routes(),
+        targets::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use cairn_contract::workload::{KubeNode, NodeObserved};
-use cairn_domain::model::{Kind as Resource, rfc3339};
+use cairn_domain::model::{Kind as Resource, Object, rfc3339};
 use cairn_store::Assignment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -82,13 +82,53 @@ async fn nodes(
     let said: Vec<(Assignment, Option<NodeObserved>)> = rows.into_iter().map(read).collect();
     let known = known(&said);
     let head = control_plane(&cluster);
-    let mut rows: Vec<NodeRow> = app.view(&caller, |view| {
-        said.into_iter()
-            .filter_map(|(row, said)| shown(view, (row, said), (&known, head.as_deref())))
-            .collect()
+    let mut rows = app.view(&caller, |view| {
+        let one = |(row, said)| shown(view, (row, said), (&known, head.as_deref()));
+        let mut rows: Vec<NodeRow> = said.into_iter().filter_map(one).collect();
+        planned(view, &cluster, &mut rows);
+        rows
     });
     rows.sort_by(|a, b| a.host.cmp(&b.host));
     Ok(axum::Json(cut(rows, &cursor, |row| row.host.clone())?))
+}
+
+/// One of `status.nodes`: as the planner sees it.
+#[derive(Debug, Deserialize)]
+struct Planned {
+    name: String,
+    host: String,
+    role: String,
+    phase: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// The planner knows more than the host: what holds one back that nobody was told of, and which one is silent.
+fn planned(view: &View<'_>, cluster: &Object, rows: &mut Vec<NodeRow>) {
+    let nodes = cluster.status.as_ref().and_then(|s| s.get("nodes").cloned());
+    let nodes: Vec<Planned> = nodes.and_then(|n| serde_json::from_value(n).ok()).unwrap_or_default();
+    let namespace = &cluster.metadata.namespace;
+    for Planned { name, host, role, phase, reason, message } in nodes {
+        let found = view.index.named(Resource::Host, namespace, &host).filter(|o| view.sight.sees(o));
+        let Some(host) = found.map(|o| o.full_name()) else { continue };
+        match rows.iter_mut().find(|row| row.host == host) {
+            Some(row) => (row.phase, row.reason, row.message) = (phase, reason, message),
+            None => rows.push(NodeRow {
+                host,
+                node: name,
+                role: if role == "controlPlane" { "control plane" } else { "worker" }.to_owned(),
+                phase,
+                ready: None,
+                version: String::new(),
+                reason,
+                message,
+                changed: None,
+                heard: None,
+            }),
+        }
+    }
 }
 
 fn read(row: Assignment) -> (Assignment, Option<NodeObserved>) {

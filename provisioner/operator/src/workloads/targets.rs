@@ -29,13 +29,14 @@ use crate::{
 pub struct TargetRow {
     /// Full name of the cluster or host.
     pub target: String,
-    /// Full name of the host that carries it out.
+    /// Full name of the host that carries it out; empty while nobody was told.
     pub host: String,
     /// `Waiting`, `Progressing`, `Ready`, `Degraded`, `Failed`, `Removing` or `Removed`.
     pub phase: String,
-    /// What it is told to run.
-    #[schemars(with = "String")]
-    pub revision: Digest,
+    /// What it is told to run; absent while nobody was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub revision: Option<Digest>,
     /// Whether what it says is of that, not of an order before.
     pub current: bool,
     /// One word.
@@ -84,10 +85,12 @@ async fn targets(
     let said = app.store.assignments_to(deployment.metadata.uid).await.map_err(|e| Problem::internal(&e))?;
     let mut rows = app.view(&caller, |view| {
         let names = Names::of(view, &deployment);
-        said.into_iter().filter_map(|row| names.row(view, row)).collect::<Vec<_>>()
+        let mut rows: Vec<TargetRow> = said.into_iter().filter_map(|row| names.row(view, row)).collect();
+        held_back(view, &deployment, &mut rows);
+        rows
     });
     rows.sort_by(|a, b| (&a.target, &a.host).cmp(&(&b.target, &b.host)));
-    Ok(axum::Json(cut(rows, &cursor, |row| row.host.clone())?))
+    Ok(axum::Json(cut(rows, &cursor, |row| format!("{}@{}", row.target, row.host))?))
 }
 
 /// How targets are called, by the host that carries out.
@@ -126,7 +129,7 @@ impl Names {
             target,
             host,
             phase,
-            revision: row.revision,
+            revision: Some(row.revision),
             current,
             reason,
             message,
@@ -135,6 +138,48 @@ impl Names {
             heard: row.heard.and_then(rfc3339),
             applications: applications.into_iter().map(Into::into).collect(),
         })
+    }
+}
+
+/// One of `status.worst`: a target that is not ready, and why.
+#[derive(Debug, Deserialize)]
+struct Worst {
+    kind: Resource,
+    name: String,
+    phase: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// Targets that nobody was told of yet, and why others have not got what they shall have: as the planner says.
+fn held_back(view: &View<'_>, deployment: &Object, rows: &mut Vec<TargetRow>) {
+    let worst = deployment.status.as_ref().and_then(|s| s.get("worst").cloned());
+    let worst: Vec<Worst> = worst.and_then(|w| serde_json::from_value(w).ok()).unwrap_or_default();
+    let namespace = &deployment.metadata.namespace;
+    for Worst { kind, name, phase, reason, message } in worst {
+        let Some(object) = view.index.named(kind, namespace, &name).filter(|o| view.sight.sees(o)) else {
+            continue;
+        };
+        let target = object.full_name();
+        match rows.iter_mut().find(|row| row.target == target) {
+            Some(row) if row.current => {}
+            Some(row) => (row.reason, row.message) = (reason, message),
+            None => rows.push(TargetRow {
+                target,
+                host: String::new(),
+                phase,
+                revision: None,
+                current: false,
+                reason,
+                message,
+                corrected: 0,
+                changed: None,
+                heard: None,
+                applications: Vec::new(),
+            }),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use cairn_operator::{
     Added, AuthSettings, BundleKind, Chunks, Limits, Services, SessionLimits, UploadError, Uploads,
 };
 use cairn_postgres::Postgres;
-use cairn_store::{Catalog, Database, Store, SystemClock};
+use cairn_store::{Catalog, DataKey, Database, Store, SystemClock};
 use futures_util::{StreamExt as _, future::BoxFuture};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -106,7 +106,8 @@ where
         Some(postgres) => Database::Postgres(postgres.database().await.unwrap()),
         None => Database::Sqlite,
     };
-    let store = Store::open_with(dir.path(), database).await.unwrap();
+    let key = DataKey::new([7; 32].into());
+    let store = Store::open_with(dir.path(), database).await.unwrap().with_data_key(key);
     let catalog = Catalog::load(store.clone()).await.unwrap();
     let (clock, defaults) = (Arc::new(SystemClock), Arc::new(Defaults::default()));
     let shared = (store.clone(), catalog.clone());
