@@ -28,7 +28,7 @@ pub(crate) fn find<'h>(state: &State<'_>, head: &Head<'h>) -> Found<'h> {
     let mut named = BTreeSet::new();
     for name in &spec.targets.names {
         match state.sites.named(spec.targets.kind, head.namespace, name) {
-            Some(site) => drop(named.insert(site)),
+            Some(site) => named.extend([site]),
             None => missing.push(name.as_str()),
         }
     }
