@@ -81,6 +81,12 @@ impl Workshop {
         Ok(Program::new(program).env("CAIRN_BIN", cairn))
     }
 
+    /// What measures plans, built as they are shipped.
+    pub(crate) fn plan_bench(&self) -> Result<Program> {
+        self.cargo("build").args(["--release", "-p", "cairn-workload", "--example", "plan_bench"]).run()?;
+        Ok(Program::new(self.existing(self.target().join("release/examples/plan_bench"))?))
+    }
+
     /// What measures the registry, built as it is shipped.
     pub(crate) fn registry_bench(&self) -> Result<Program> {
         self.cargo("build").args(["--release", "-p", "cairn-registry-tests"]).run()?;

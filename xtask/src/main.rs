@@ -101,6 +101,15 @@ enum Bench {
         #[command(flatten)]
         host: HostArgs,
     },
+    /// Plans of many deployments on many clusters; fails when a target is missed
+    Deploy {
+        /// Write all figures as JSON, too
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Fewer deployments and clusters; the same targets
+        #[arg(long)]
+        quick: bool,
+    },
     /// Pushes and pulls beside docker-registry and nginx; fails when a target is missed
     Registry {
         /// Write all figures as JSON, too
@@ -184,6 +193,7 @@ fn run(task: Task) -> Result<()> {
             host_tools::ensure(Purpose::Sources, host.install())?;
             measure(workshop.api_bench()?, json, quick)
         }
+        Task::Bench { what: Bench::Deploy { json, quick } } => measure(workshop.plan_bench()?, json, quick),
         Task::Bench { what: Bench::Registry { json, quick, host } } => {
             host_tools::ensure(Purpose::Sources, host.install())?;
             measure(workshop.registry_bench()?, json, quick)
