@@ -7,6 +7,7 @@ pub(crate) mod duration;
 pub(crate) mod effective;
 pub(crate) mod entry;
 pub(crate) mod facts;
+pub(crate) mod progress;
 pub(crate) mod size;
 pub(crate) mod table;
 pub(crate) mod words;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     columns::{Cell, Column, column, pairs, plain as cell, selector_text, wide},
-    table,
+    progress, table,
     words::{Tone, Words, tone},
 };
 use crate::target::{full_name, text};
@@ -32,13 +32,13 @@ pub(super) fn columns(kind: Kind) -> Vec<Column> {
             column("DESCRIPTION", |o, _| cell(text(o, "/spec/description"))),
         ],
         Kind::Cluster => vec![
-            column("TEMPLATE", |o, _| cell(template(o))),
-            column("PHASE", |o, _| phase(text(o, "/status/phase"))),
-            column("NODES", |o, _| cell(&share(o, "readyNodes", "nodes"))),
+            column("TEMPLATE", |o, _| cell(&template(o))),
+            column("PHASE", |o, _| phase(progress::phase(o))),
+            column("NODES", |o, _| cell(&progress::share(o))),
             column("VERSION", |o, _| cell(text(o, "/status/version"))),
             wide("CONTROL PLANE", |o, _| cell(text(o, "/status/controlPlane"))),
             wide("ENDPOINT", |o, _| cell(text(o, "/status/endpoint"))),
-            column("WHY", |o, _| cell(&why(o))),
+            column("WHY", |o, _| cell(&progress::why(o))),
         ],
         Kind::Package => vec![
             column("PACKAGE", |o, _| cell(text(o, "/spec/package"))),
@@ -54,10 +54,10 @@ pub(super) fn columns(kind: Kind) -> Vec<Column> {
         Kind::Deployment => vec![
             column("PACKAGE", |o, _| cell(text(o, "/spec/package"))),
             column("VERSION", |o, _| cell(&version(o))),
-            column("PHASE", |o, _| phase(progress(o))),
-            column("READY", |o, _| cell(&share(o, "ready", "targets"))),
+            column("PHASE", |o, _| phase(progress::phase(o))),
+            column("READY", |o, _| cell(&progress::share(o))),
             wide("TO", |o, _| cell(&place(o))),
-            column("WHY", |o, _| cell(&why(o))),
+            column("WHY", |o, _| cell(&progress::why(o))),
         ],
         _ => Vec::new(),
     }
@@ -84,37 +84,11 @@ fn size(object: &Value) -> u64 {
     each.fold(0, u64::saturating_add)
 }
 
-fn template(object: &Value) -> &str {
-    match (text(object, "/status/template"), text(object, "/spec/template")) {
-        ("", "") => "(default)",
-        ("", wanted) => wanted,
-        (used, _) => used,
-    }
-}
-
-/// `2/3`, or nothing while nobody counted.
-fn share(object: &Value, some: &str, all: &str) -> String {
-    let number = |name: &str| object.pointer(&format!("/status/{name}")).and_then(Value::as_u64);
-    match (number(some), number(all)) {
-        (Some(some), Some(all)) => format!("{some}/{all}"),
-        _ => String::new(),
-    }
-}
-
-/// The first condition that does not hold.
-fn why(object: &Value) -> String {
-    let found = items(object, "/status/conditions").iter().find(|c| text(c, "/status") == "False");
-    found.map_or_else(String::new, |c| match (text(c, "/reason"), text(c, "/message")) {
-        (reason, "") => reason.to_owned(),
-        (_, message) => message.to_owned(),
-    })
-}
-
-/// What to try, when its status says so.
-pub(crate) fn next(object: &Value) -> String {
-    match text(object, "/status/next") {
-        "" => why(object),
-        next => next.to_owned(),
+fn template(object: &Value) -> String {
+    match (text(object, "/status/madeFrom/template"), text(object, "/spec/template")) {
+        ("", "") => "(default)".to_owned(),
+        ("", wanted) => wanted.to_owned(),
+        (used, _) => used.to_owned(),
     }
 }
 
@@ -137,15 +111,11 @@ fn keys(secret: &Value) -> String {
 }
 
 fn version(deployment: &Value) -> String {
-    match (text(deployment, "/spec/version"), text(deployment, "/status/version")) {
+    match (text(deployment, "/spec/version"), text(deployment, "/status/package/version")) {
         ("", "") => "(newest)".to_owned(),
         ("", chosen) => chosen.to_owned(),
         (wanted, _) => wanted.to_owned(),
     }
-}
-
-fn progress(deployment: &Value) -> &str {
-    if is_true(deployment, "/spec/paused") { "Paused" } else { text(deployment, "/status/phase") }
 }
 
 /// `hosts role=till`, `clusters a,b`.
@@ -165,7 +135,7 @@ fn place(deployment: &Value) -> String {
 /// Head of `status`: what it is, how far, and why not further.
 pub(crate) fn summary(object: &Value, words: &Words) -> String {
     let mut out = vec![line(object, words)];
-    for condition in items(object, "/status/conditions").iter().filter(|c| text(c, "/status") != "True") {
+    for condition in progress::troubles(object) {
         let message = plain(text(condition, "/message"), MESSAGE * 3);
         let reason = plain(text(condition, "/reason"), 60);
         out.push(format!("  {} {message}", words.paint(&format!("{reason}:"), Tone::Warn)));
@@ -176,21 +146,18 @@ pub(crate) fn summary(object: &Value, words: &Words) -> String {
 /// One line: `shop.retail.acme  shop 1.2.0  Progressing, 3/10 targets ready`.
 pub(crate) fn line(object: &Value, words: &Words) -> String {
     let name = plain(&full_name(object), 200);
-    let cluster = text(object, "/kind") == Kind::Cluster.name();
-    let phase = if cluster { text(object, "/status/phase") } else { progress(object) };
-    let phase = if phase.is_empty() { "Waiting" } else { phase };
-    let (what, share, of) = if cluster {
-        (template(object).to_owned(), share(object, "readyNodes", "nodes"), "nodes")
+    let (what, of) = if text(object, "/kind") == Kind::Cluster.name() {
+        (template(object), "nodes")
     } else {
-        (
-            format!("{} {}", text(object, "/spec/package"), version(object)),
-            share(object, "ready", "targets"),
-            "targets",
-        )
+        (format!("{} {}", text(object, "/spec/package"), version(object)), "targets")
     };
-    let share = if share.is_empty() { "not looked at yet".to_owned() } else { format!("{share} {of} ready") };
-    let batch = object.pointer("/status/batch").and_then(Value::as_u64);
-    let batch = batch.map(|percent| format!(", in the batch up to {percent} %")).unwrap_or_default();
+    let phase = Some(progress::phase(object)).filter(|p| !p.is_empty()).unwrap_or("Waiting");
+    let share = match progress::share(object) {
+        none if none.is_empty() => "not looked at yet".to_owned(),
+        share => format!("{share} {of} ready"),
+    };
+    let percent = object.pointer("/status/rollout/percent").and_then(Value::as_u64).filter(|p| *p < 100);
+    let batch = percent.map(|p| format!(", {p} % may have it")).unwrap_or_default();
     format!("{name}  {}  {}, {share}{batch}", plain(&what, 120), words.paint(phase, tone(phase)))
 }
 
@@ -274,22 +241,31 @@ pub(crate) fn nodes(rows: &[Value], words: &Words) -> String {
     table::grid(words, &["NODE", "ROLE", "PHASE", "IN KUBERNETES", "VERSION", "HEARD", "WHY"], &rows)
 }
 
+/// What a host runs.
+pub(crate) fn runs(rows: &[Value], words: &Words) -> String {
+    let row = |row: &Value| {
+        let name = format!("{}/{}", text(row, "/kind").to_ascii_lowercase(), text(row, "/name"));
+        vec![
+            cell(&name),
+            phase(text(row, "/phase")),
+            cell(&words.age_of(text(row, "/heard"))),
+            cell(&reason(row)),
+        ]
+    };
+    table::grid(words, &["WHAT", "PHASE", "HEARD", "WHY"], &rows.iter().map(row).collect::<Vec<_>>())
+}
+
 /// What `cairn deploy --dry-run` says.
 pub(crate) fn preview(preview: &Value, words: &Words) -> String {
     let rows = items(preview, "/targets");
     let mut out = Vec::new();
-    for problem in items(preview, "/problems") {
-        let reason = plain(text(problem, "/reason"), 60);
-        let message = plain(text(problem, "/message"), MESSAGE * 3);
-        out.push(format!("{} {message}", words.paint(&format!("{reason}:"), Tone::Warn)));
-    }
-    let n = rows.len();
+    let n = preview.get("total").and_then(Value::as_u64).unwrap_or(rows.len() as u64);
     let package =
         format!("{} {}", plain(text(preview, "/package"), 80), plain(text(preview, "/version"), 40));
     match n {
-        0 => out.push(format!("Nothing matches now: {} would wait for targets.", package.trim())),
-        1 => out.push(format!("1 target would get {}:", package.trim())),
-        n => out.push(format!("{n} targets would get {}:", package.trim())),
+        0 => out.push(format!("Nothing matches now: {} waits for what comes.", package.trim())),
+        1 => out.push(format!("{} goes to 1 target now:", package.trim())),
+        n => out.push(format!("{} goes to {n} targets now:", package.trim())),
     }
     if n > 0 {
         let row = |row: &Value| {

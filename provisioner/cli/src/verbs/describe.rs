@@ -70,6 +70,12 @@ pub(crate) async fn host(cx: &mut Context, session: &Session, host: &Value) -> R
         timeline::all(&session.client, &format!("{}/timeline", target::path(Kind::Host, &key))).await?;
     let words = cx.words();
     cx.line(&facts::host(host, &words))?;
+    let runs: Vec<Value> =
+        timeline::all(&session.client, &format!("{}/workloads", target::path(Kind::Host, &key))).await?;
+    if !runs.is_empty() {
+        cx.line("runs")?;
+        cx.line(&indented(&show::runs(&runs, &words)))?;
+    }
     let phases = phases(&entries);
     if !phases.is_empty() {
         cx.line(&facts::phases(&phases, &words))?;

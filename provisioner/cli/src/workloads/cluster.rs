@@ -54,7 +54,10 @@ fn cluster(args: &ClusterCreate, namespace: &str) -> Result<Value, Failure> {
         match Pair::parse(word)? {
             Pair::Set(key, value) => drop(labels.insert(key, value.into())),
             Pair::Remove(_) => {
-                return Err(Failure::usage("a new cluster has no label to remove", "Write --label KEY=VALUE"));
+                return Err(Failure::usage(
+                    "a new cluster has no label to remove",
+                    "Write --label KEY=VALUE",
+                ));
             }
         }
     }

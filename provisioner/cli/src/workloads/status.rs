@@ -8,7 +8,7 @@ use crate::{
     client::Client,
     context::Session,
     exit::Failure,
-    show::workloads as show,
+    show::{progress, workloads as show},
     target::{self, Target, text, with_query},
     timeline,
     verbs::watch::{AGAIN, until_interrupted},
@@ -141,7 +141,7 @@ fn end(object: &Value) -> Option<End> {
     if seen.is_some_and(|seen| Some(seen) < number("/metadata/generation")) {
         return None;
     }
-    match text(object, "/status/phase") {
+    match progress::phase(object) {
         "Ready" => Some(End::Ready),
         "Failed" => Some(End::Failed),
         _ => None,
@@ -155,7 +155,7 @@ async fn finish(cx: &mut Context, session: &Session, (object, end): (&Value, End
     match end {
         End::Ready => Ok(()),
         End::Failed => {
-            Err(Failure::new(format!("{} failed", target::kind_and_name(object)), show::next(object)))
+            Err(Failure::new(format!("{} failed", target::kind_and_name(object)), progress::why(object)))
         }
     }
 }
@@ -175,15 +175,15 @@ mod tests {
 
     #[test]
     fn the_end_is_of_the_generation_that_is_wanted() {
-        let of = |phase: &str, generation: i64, seen: i64| {
-            end(
-                &json!({"metadata": {"generation": generation}, "status": {"phase": phase, "observedGeneration": seen}}),
-            )
+        let of = |ready: &str, failed: u64, generation: i64, seen: i64| {
+            end(&json!({"metadata": {"generation": generation}, "status": {"observedGeneration": seen,
+                "targets": {"total": 2, "failed": failed},
+                "conditions": [{"type": "Ready", "status": ready}]}}))
         };
-        assert_eq!(of("Ready", 2, 2), Some(End::Ready));
-        assert_eq!(of("Ready", 3, 2), None);
-        assert_eq!(of("Failed", 2, 2), Some(End::Failed));
-        assert_eq!(of("Progressing", 2, 2), None);
-        assert_eq!(end(&json!({"status": {"phase": "Ready"}})), Some(End::Ready));
+        assert_eq!(of("True", 0, 2, 2), Some(End::Ready));
+        assert_eq!(of("True", 0, 3, 2), None);
+        assert_eq!(of("False", 2, 2, 2), Some(End::Failed));
+        assert_eq!(of("False", 1, 2, 2), None);
+        assert_eq!(end(&json!({"spec": {}})), None);
     }
 }

@@ -19,7 +19,7 @@ use cairn_driver::{Driver, Execute, ExecuteError};
 use cairn_operator::{
     Added, AuthSettings, BundleKind, Chunks, Limits, Services, SessionLimits, UploadError, Uploads,
 };
-use cairn_store::{Catalog, Store, SystemClock};
+use cairn_store::{Catalog, DataKey, Store, SystemClock};
 use clap::Parser as _;
 use futures_util::{StreamExt as _, future::BoxFuture};
 use serde_json::Value;
@@ -74,7 +74,7 @@ pub(crate) async fn site() -> Site {
     let addr = listener.local_addr().unwrap();
     let (listener, ca, ca_sha256) = tls::Tls::new(listener);
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
+    let store = Store::open(dir.path()).await.unwrap().with_data_key(DataKey::new([7; 32].into()));
     let catalog = Catalog::load(store.clone()).await.unwrap();
     let (clock, defaults) = (Arc::new(SystemClock), Arc::new(Defaults::default()));
     let shared = (store.clone(), catalog.clone());
