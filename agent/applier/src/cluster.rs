@@ -122,6 +122,10 @@ impl Cluster {
         let config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
         let mut config = config.map_err(|e| ConnectError::Read(Box::new(e)))?;
         config.connect_timeout = Some(CONNECT);
+        // From the environment perhaps; the API server is this host's own.
+        config.proxy_url = None;
+        // The next pass is the next try; nobody waits inside a request.
+        config.default_retry = false;
         let client = kube::Client::try_from(config).map_err(|e| ConnectError::Credentials(Box::new(e)))?;
         Ok(Self { client })
     }

@@ -22,7 +22,7 @@ use crate::manifest::{MAX_OBJECTS, Owner};
 use crate::mirror::Mirror;
 use crate::order::Stage;
 use crate::part::{Part, Spot, Trouble, TroubleKind};
-use crate::put::{Cause, Parcel, Put, PutError, Sender, source};
+use crate::put::{Cause, Put, PutError, Sender, Trace, source};
 use crate::refusal::Refusal;
 use crate::store;
 use crate::wanted::Order;
@@ -52,7 +52,7 @@ pub(crate) struct Around {
 #[derive(Debug, Clone)]
 struct Set {
     source: Digest,
-    fields: Option<Digest>,
+    trace: Trace,
     uid: String,
     corrections: u32,
     last: Option<Instant>,
@@ -317,16 +317,15 @@ impl Kept {
             values: order.secrets.as_deref(),
         };
         let uids: Vec<String> = todo.iter().map(|(spot, _)| self.uid(&spot.key)).collect();
-        let work = todo.iter().zip(&uids).filter_map(|((spot, cause), uid)| {
-            let resource = spot.resource.as_ref()?;
-            let parcel = Parcel { object: &spot.object, key: &spot.key, resource, uid, cause: *cause };
-            Some(async move { (spot, *cause, sender.put(parcel).await) })
+        let work = todo.into_iter().zip(uids).map(|((spot, cause), uid)| async move {
+            let result = sender.put((&spot, cause), &uid).await;
+            (spot, cause, result)
         });
         let done: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
         let mut troubles = Vec::new();
         for (spot, cause, result) in done {
             match result {
-                Ok(put) => self.note((spot, cause), put, order, now),
+                Ok(put) => self.note((&spot, cause), put, order, now),
                 Err(PutError::Away(error)) => return Err(Away(error)),
                 Err(error) => {
                     if let PutError::Refused { refusal, .. } = &error
@@ -350,7 +349,7 @@ impl Kept {
         let old = self.set.get(&spot.key);
         let mut set = Set {
             source: source(&spot.object, order.secrets.as_deref()),
-            fields: put.fields,
+            trace: put.trace,
             uid: put.uid,
             corrections: old.map_or(0, |s| s.corrections),
             last: old.and_then(|s| s.last),
@@ -572,7 +571,7 @@ fn unknown_kind(error: KindError) -> Result<Trouble, Away> {
 
 fn drifted(around: &Around, key: &Key, set: &Set) -> bool {
     match around.mirror.get(key) {
-        Some(live) => live.fields != set.fields,
+        Some(live) => Trace::of(&live) != set.trace,
         None => around.mirror.knows(key),
     }
 }

@@ -35,6 +35,7 @@ pub mod mirror;
 pub mod order;
 pub mod owned;
 mod part;
+mod ports;
 pub mod power;
 mod put;
 pub mod refusal;

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{CallError, Cluster};
-use crate::key::{Gvk, Key, text};
+use crate::key::{Gvk, Key, number, text};
 use crate::kinds::Resource;
 use crate::lines::Lines;
 use crate::manifest::OWNER;
@@ -39,6 +39,8 @@ pub struct Live {
     pub fields: Option<Digest>,
     /// Which other manager wrote last.
     pub writer: Option<String>,
+    /// Grows with each change of its specification; 0 for kinds without.
+    pub generation: i64,
     /// Its version, where it is a number.
     version: u64,
 }
@@ -50,6 +52,7 @@ impl Live {
         let fields = owned::fields(&value);
         let writer = owned::last_writer(&value).map(str::to_owned);
         let version = text(&value, &["metadata", "resourceVersion"]).parse().unwrap_or(0);
+        let generation = number(&value, &["metadata", "generation"]);
         let content = gvk.is("", "ConfigMap") || gvk.is("", "Secret");
         if let Value::Object(fields) = &mut value {
             if content {
@@ -59,7 +62,7 @@ impl Live {
                 metadata.remove("managedFields");
             }
         }
-        Self { value: Arc::new(value), fields, writer, version }
+        Self { value: Arc::new(value), fields, writer, generation, version }
     }
 
     /// Its version; 0 when it is no number.

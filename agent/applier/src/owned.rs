@@ -3,7 +3,7 @@
 //! Drift needs no comparison of values: server-side apply makes the server note in `managedFields` which fields manager `cairn`
 //! set, and whoever changes or removes one of them takes it out of that note. So an object is as it was applied exactly when the
 //! note is the one that the server gave back when it was. Defaults, other spellings of a quantity, and fields that others added
-//! make no difference; values of secrets need not be kept.
+//! make no difference; values of secrets need not be kept. (`put::Trace` adds the generation, for writes that pass the note by.)
 
 use cairn_contract::Digest;
 use serde_json::Value;

@@ -11,14 +11,15 @@ use cairn_contract::Digest;
 use serde_json::Value;
 
 use crate::cluster::{CallError, Cluster, Force};
-use crate::key::{Key, at, text};
+use crate::key::{Key, at, number, text};
 use crate::kinds::Resource;
 use crate::manifest::{FOUND, Object, Owner, REPLACE, mark_found, marked};
-use crate::mirror::Mirror;
+use crate::mirror::{Live, Mirror};
 use crate::owned::{Claim, claim, fields};
+use crate::part::Spot;
 use crate::refusal::Refusal;
 use crate::wanted::Values;
-use crate::{fill, power};
+use crate::{fill, ports, power};
 
 /// With what everything is sent.
 #[derive(Debug, Clone, Copy)]
@@ -31,13 +32,13 @@ pub(crate) struct Sender<'a> {
 
 /// What is sent where.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Parcel<'a> {
-    pub(crate) object: &'a Object,
-    pub(crate) key: &'a Key,
-    pub(crate) resource: &'a Resource,
+struct Parcel<'a> {
+    object: &'a Object,
+    key: &'a Key,
+    resource: &'a Resource,
     /// Uid that it had when it was applied last; empty: never.
-    pub(crate) uid: &'a str,
-    pub(crate) cause: Cause,
+    uid: &'a str,
+    cause: Cause,
 }
 
 /// Why an object is sent.
@@ -54,12 +55,31 @@ pub(crate) enum Cause {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Put {
-    /// See [`crate::owned::fields`].
-    pub(crate) fields: Option<Digest>,
+    /// As the server has it now.
+    pub(crate) trace: Trace,
     /// Of the object.
     pub(crate) uid: String,
-    /// The server's object is another one now, and not because of what an operator switched.
+    /// Something of it was put right, and not what an operator switched.
     pub(crate) changed: bool,
+}
+
+/// What tells that nobody changed an object: the server's note of our fields, and (because before Kubernetes 1.22 the `scale`
+/// subresource changed replicas behind that note) the generation of its specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trace {
+    /// See [`crate::owned::fields`].
+    pub(crate) fields: Option<Digest>,
+    pub(crate) generation: i64,
+}
+
+impl Trace {
+    pub(crate) fn of(live: &Live) -> Self {
+        Self { fields: live.fields, generation: live.generation }
+    }
+
+    fn read(live: &Value) -> Self {
+        Self { fields: fields(live), generation: number(live, &["metadata", "generation"]) }
+    }
 }
 
 /// An object that was not brought in.
@@ -85,6 +105,8 @@ pub(crate) enum PutError {
     Refused { said: String, refusal: Box<Refusal> },
     #[error("it cannot be asked for")]
     Request(#[source] CallError),
+    #[error("its kind is not served yet")]
+    Unplaced,
 }
 
 impl PutError {
@@ -97,6 +119,7 @@ impl PutError {
             Self::Another { .. } => "OwnedByAnotherDeployment",
             Self::Fields { .. } => "FieldConflict",
             Self::Replacing => "Replacing",
+            Self::Unplaced => "KindUnknown",
             Self::Immutable { .. } => "ImmutableField",
             Self::Refused { refusal, .. } if refusal.code == 413 => "TooLarge",
             Self::Refused { .. } | Self::Request(_) => "Refused",
@@ -110,7 +133,7 @@ impl PutError {
                 true
             }
             Self::Refused { refusal, .. } => !refusal.passes() && refusal.code != 404,
-            Self::Away(_) | Self::NoValues | Self::Replacing | Self::Request(_) => false,
+            Self::Away(_) | Self::NoValues | Self::Replacing | Self::Request(_) | Self::Unplaced => false,
         }
     }
 }
@@ -128,11 +151,18 @@ impl Sender<'_> {
     ///
     /// # Errors
     /// See [`PutError`].
-    pub(crate) async fn put(&self, parcel: Parcel<'_>) -> Result<Put, PutError> {
+    pub(crate) async fn put(&self, (spot, cause): (&Spot, Cause), uid: &str) -> Result<Put, PutError> {
+        // Without a place it is not among those to send.
+        let Some(resource) = &spot.resource else { return Err(PutError::Unplaced) };
+        self.send(Parcel { object: &spot.object, key: &spot.key, resource, uid, cause }).await
+    }
+
+    async fn send(&self, parcel: Parcel<'_>) -> Result<Put, PutError> {
         let mut body = marked(parcel.object, parcel.key, self.owner);
         self.fill(&mut body, parcel.object)?;
         fill::encode(&mut body);
-        let live = self.live(&parcel).await?;
+        ports::complete(&parcel.resource.gvk, &mut body);
+        let (live, before) = self.live(&parcel).await?.unzip();
         let force = match claim(live.as_ref(), self.owner.deployment, parcel.uid) {
             Claim::Ours => Force::Take,
             Claim::Free | Claim::Found => Force::Ask,
@@ -152,8 +182,9 @@ impl Sender<'_> {
         let path = parcel.resource.one(&parcel.key.namespace, &parcel.key.name);
         match self.cluster.apply(&path, &body, force).await {
             Ok(answer) => {
-                let put = self.took(&parcel, live.as_ref(), answer);
-                Ok(Put { changed: put.changed && !switched, ..put })
+                let (trace, uid) = (Trace::read(&answer), text(&answer, &["metadata", "uid"]).to_owned());
+                self.mirror.put(&parcel.resource.gvk, answer);
+                Ok(Put { trace, uid, changed: before != Some(trace) && !switched })
             }
             Err(error) => Err(self.judge(&parcel, live.as_ref(), error).await),
         }
@@ -169,22 +200,17 @@ impl Sender<'_> {
     }
 
     /// The object as it is now: the mirror knows marked ones only, and not who set what.
-    async fn live(&self, parcel: &Parcel<'_>) -> Result<Option<Value>, PutError> {
-        let known = self.mirror.get(parcel.key);
-        if let Some(live) = known.filter(|_| !power::concerns(&parcel.resource.gvk)) {
-            return Ok(Some((*live.value).clone()));
+    async fn live(&self, parcel: &Parcel<'_>) -> Result<Option<(Value, Trace)>, PutError> {
+        let known = self.mirror.get(parcel.key).filter(|_| !power::concerns(&parcel.resource.gvk));
+        if let Some(live) = known {
+            return Ok(Some(((*live.value).clone(), Trace::of(&live))));
         }
         let path = parcel.resource.one(&parcel.key.namespace, &parcel.key.name);
-        self.cluster.find(&path).await.map_err(|e| judged(e, parcel.object))
-    }
-
-    fn took(&self, parcel: &Parcel<'_>, before: Option<&Value>, answer: Value) -> Put {
-        let version = |v: &Value| text(v, &["metadata", "resourceVersion"]).to_owned();
-        let changed = before.map(version).as_deref() != Some(version(&answer).as_str());
-        let put =
-            Put { fields: fields(&answer), uid: text(&answer, &["metadata", "uid"]).to_owned(), changed };
-        self.mirror.put(&parcel.resource.gvk, answer);
-        put
+        let found = self.cluster.find(&path).await.map_err(|e| judged(e, parcel.object))?;
+        Ok(found.map(|live| {
+            let trace = Trace::read(&live);
+            (live, trace)
+        }))
     }
 
     async fn judge(&self, parcel: &Parcel<'_>, live: Option<&Value>, error: CallError) -> PutError {
@@ -194,7 +220,7 @@ impl Sender<'_> {
             let told: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
             return PutError::Fields { fields: told.join(", ") };
         }
-        let Some(live) = live.filter(|_| refusal.immutable()) else { return judged(error, parcel.object) };
+        let Some(live) = live.filter(|_| refusal.immutable) else { return judged(error, parcel.object) };
         if !replaceable(parcel, live) {
             let said = said(refusal, parcel.object);
             return PutError::Immutable { said };

@@ -11,6 +11,9 @@ const LONGEST: usize = 600;
 /// Most causes that are looked at.
 const CAUSES: usize = 20;
 
+/// How the server says that a field cannot be changed.
+const IMMUTABLE: [&str; 3] = ["immutable", "may not change once set", "for fields other than"];
+
 /// A `Status` that is no success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -22,6 +25,8 @@ pub struct Refusal {
     pub message: String,
     /// Single fields.
     pub causes: Vec<Cause>,
+    /// It says that a field cannot be changed after creation.
+    pub immutable: bool,
 }
 
 /// What is wrong with one field.
@@ -54,13 +59,18 @@ impl Refusal {
             reason: short(text(&value, &["reason"])),
             message: short(&message),
             causes: each(&value, &["details", "causes"]).take(CAUSES).map(cause).collect(),
+            // Of the whole text: Go prints the value first, and it may be long.
+            immutable: code == 422 && IMMUTABLE.iter().any(|words| message.contains(words)),
         }
     }
 
     /// Nothing is wrong with what was asked: the same may go well later.
     #[must_use]
     pub fn passes(&self) -> bool {
-        self.code >= 500 || matches!(self.code, 401 | 403 | 408 | 409 | 410 | 429)
+        // An object that does not fit its schema is a 500 of server-side apply, in words of structured-merge-diff.
+        let misfit =
+            self.message.contains("typed patch object") || self.message.contains("failed to create typed");
+        self.code >= 500 && !misfit || matches!(self.code, 401 | 403 | 408 | 409 | 410 | 429)
     }
 
     /// Fields that others set, with who: server-side apply without force.
@@ -68,15 +78,6 @@ impl Refusal {
     pub fn field_conflicts(&self) -> Vec<FieldConflict> {
         let conflicts = self.causes.iter().filter(|c| self.code == 409 && c.reason == "FieldManagerConflict");
         conflicts.map(|c| FieldConflict { field: c.field.clone(), manager: quoted(&c.message) }).collect()
-    }
-
-    /// It says that a field cannot be changed after creation.
-    #[must_use]
-    pub fn immutable(&self) -> bool {
-        let says = |text: &str| {
-            text.contains("immutable") || text.contains("updates to statefulset spec for fields other")
-        };
-        self.code == 422 && (says(&self.message) || self.causes.iter().any(|c| says(&c.message)))
     }
 
     /// The same without the server's own words, which may repeat values: for objects that hold secrets.
@@ -123,12 +124,15 @@ fn quoted(message: &str) -> String {
     message.split('"').nth(1).filter(|m| !m.is_empty()).unwrap_or("another manager").to_owned()
 }
 
+/// Beginning and end: Go prints whole structures in between.
 fn short(text: &str) -> String {
-    let mut out: String = text.chars().take(LONGEST).collect();
-    if out.len() < text.len() {
-        out.push('…');
+    let count = text.chars().count();
+    if count <= LONGEST {
+        return text.to_owned();
     }
-    out
+    let half = LONGEST / 2;
+    let (head, tail) = (text.chars().take(half), text.chars().skip(count.saturating_sub(half)));
+    head.chain(std::iter::once('…')).chain(tail).collect()
 }
 
 #[cfg(test)]
@@ -156,7 +160,7 @@ mod tests {
         let body = r#"{"code":422,"reason":"Invalid","message":"x is invalid: spec.a: Invalid value: \"hunter2\"",
             "details":{"causes":[{"field":"spec.a","message":"Invalid value: \"hunter2\": field is immutable"}]}}"#;
         let read = Refusal::read(422, body.as_bytes());
-        assert!(read.immutable() && !read.passes());
+        assert!(read.immutable && !read.passes());
         let said = read.without_values();
         assert!(!said.contains("hunter2") && said.contains("spec.a"), "{said}");
     }
@@ -168,6 +172,12 @@ mod tests {
             "refused (503): apiserver not ready"
         );
         assert!(Refusal::read(500, &[b'x'; 9000]).message.len() < 700);
+        let long =
+            format!(r#"{{"code":422,"message":"x is invalid: {}: field is immutable"}}"#, "y".repeat(2000));
+        let read = Refusal::read(422, long.as_bytes());
+        assert!(read.immutable && read.message.ends_with("field is immutable"), "{read}");
+        let misfit = r#"{"code":500,"message":"failed to create typed patch object: .spec.x: field not declared in schema"}"#;
+        assert!(!Refusal::read(500, misfit.as_bytes()).passes());
     }
 
     proptest! {

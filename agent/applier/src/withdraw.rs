@@ -162,13 +162,11 @@ fn finalizers(live: &Value) -> Vec<String> {
 
 /// An apply without fields gives up those that are ours; others' stay.
 async fn give_back(cluster: &Cluster, (path, entry): (&str, &Entry)) -> Result<(), CallError> {
-    let mut body =
-        json!({"apiVersion": entry.api_version, "kind": entry.kind, "metadata": {"name": entry.name}});
-    if let Some(slot) = body.get_mut("metadata").filter(|_| !entry.namespace.is_empty()) {
-        if let Value::Object(metadata) = slot {
-            metadata.insert("namespace".into(), entry.namespace.clone().into());
-        }
+    let mut metadata = json!({"name": entry.name});
+    if let Some(fields) = metadata.as_object_mut().filter(|_| !entry.namespace.is_empty()) {
+        fields.insert("namespace".into(), entry.namespace.clone().into());
     }
+    let body = json!({"apiVersion": entry.api_version, "kind": entry.kind, "metadata": metadata});
     match cluster.apply(path, &body, Force::Take).await {
         Err(error) if error.is_away() => Err(error),
         Err(error) => {

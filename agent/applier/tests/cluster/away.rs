@@ -4,9 +4,8 @@ use cairn_contract::workload::Phase;
 
 use crate::site::{Site, config_map, order};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_that_was_away_gets_what_it_missed() {
-    let mut site = Site::start().await;
+/// An API server that was away gets what it missed; agents that begin anew find what they had.
+pub(crate) async fn absence(mut site: Site) {
     let one = || order(1, &[("web", vec![config_map("settings", &[("a", "1")]), config_map("old", &[])])]);
     site.apply(vec![one(), order(2, &[("web", vec![config_map("second", &[])])])]).await;
 

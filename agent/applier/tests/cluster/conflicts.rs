@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use crate::site::{Site, config_map, order, with_password};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_owners_and_foreign_fields_are_conflicts_with_names() {
-    let site = Site::start().await;
+/// Two owners and foreign fields are conflicts with names.
+pub(crate) async fn owners(site: &Site) {
     let one = order(1, &[("web", vec![config_map("settings", &[("a", "1")])])]);
     let two = order(2, &[("web", vec![config_map("settings", &[("a", "2")]), config_map("own", &[])])]);
     site.apply(vec![one.clone()]).await;
@@ -28,6 +27,15 @@ async fn two_owners_and_foreign_fields_are_conflicts_with_names() {
     site.applier.want(Vec::new());
     site.until("nothing", <[_]>::is_empty).await;
 
+    // What is marked as another's is not deleted, whatever our inventory says.
+    site.apply(vec![order(4, &[("web", vec![config_map("taken", &[])])])]).await;
+    site.kubectl(&format!(
+        "label --overwrite configmap taken -n shop cairn.dev/deployment={}",
+        Uuid::from_u128(5)
+    ));
+    site.empty().await;
+    assert!(site.has("configmap taken -n shop"));
+
     // Somebody else's object: a field that differs is a conflict, the rest is added, and it outlives us.
     site.kubectl("create configmap found -n shop --from-literal=a=theirs");
     site.applier.want(vec![order(3, &[("web", vec![config_map("found", &[("a", "ours")])])])]);
@@ -42,16 +50,15 @@ async fn two_owners_and_foreign_fields_are_conflicts_with_names() {
     assert_eq!(left["metadata"].get("labels"), None);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_objects_are_told_and_keep_no_secrets_in_their_words() {
-    let site = Site::start().await;
+/// Bad objects are told, and keep no secrets in their words.
+pub(crate) async fn bad_objects(site: &Site) {
     let unknown =
         json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "tls"}});
     let newer = json!({"apiVersion": "policy/v9", "kind": "PodDisruptionBudget", "metadata": {"name": "b"}});
     let value = placeholder(Uuid::from_u128(3), "password");
     // Refused, with words that would repeat the value.
     let leak = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
-        "spec": {"clusterIP": value, "ports": [{"port": 80}]}});
+        "spec": {"type": value, "ports": [{"port": 80}]}});
     let large = config_map("large", &[("a", &"x".repeat(3 << 20))]);
     let orders = vec![
         order(1, &[("web", vec![config_map("fine", &[]), unknown])]),
@@ -79,7 +86,7 @@ async fn bad_objects_are_told_and_keep_no_secrets_in_their_words() {
         seen[0].message
     );
     assert!(seen[1].message.contains("but in policy/v1"), "{}", seen[1].message);
-    assert!(seen[2].message.contains("spec.clusterIP"), "{}", seen[2].message);
+    assert!(seen[2].message.contains("spec.type"), "{}", seen[2].message);
     assert!(!format!("{seen:?}").contains("hunter2"));
     assert!(site.has("configmap fine -n shop"), "what comes before the unknown kind is applied");
     // The kind appears: nothing has to be ordered again.

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::site::{Site, config_map, deployment, order};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_others_change_is_put_right() {
-    let site = Site::start().await;
+/// What others change is put right.
+pub(crate) async fn drift(site: &Site) {
     let mut objects = vec![config_map("settings", &[("a", "1"), ("b", "2")]), deployment("web", 0)];
     objects.push(config_map("other", &[("x", "y")]));
     site.apply(vec![order(1, &[("web", objects)])]).await;
@@ -41,16 +40,14 @@ async fn what_others_change_is_put_right() {
     // What we did not apply stays as others want it.
     site.kubectl("annotate configmap settings -n shop mine=yes");
     site.kubectl("patch configmap settings -n shop --type=merge -p {\"data\":{\"c\":\"3\"}}");
-    // A whole namespace comes back as well.
     site.kubectl("delete configmap other -n shop");
     corrected(5).await;
     assert_eq!(site.kubectl("get configmap settings -n shop -o jsonpath={.data.c}"), "3");
     assert_eq!(site.seen.borrow()[0].corrected, 5, "our own writes and others' fields count for nothing");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_changes_again_and_again_is_answered_slowly_and_named() {
-    let site = Site::start().await;
+/// Who changes an object again and again is answered slowly, and named.
+pub(crate) async fn fights(site: &Site) {
     site.apply(vec![order(1, &[("web", vec![config_map("settings", &[("a", "1")])])])]).await;
     for round in 1..=5 {
         site.kubectl("patch configmap settings -n shop --type=merge -p {\"data\":{\"a\":\"bad\"}}");
@@ -63,4 +60,19 @@ async fn who_changes_again_and_again_is_answered_slowly_and_named() {
     let seen = site.seen.borrow().clone();
     let told = &seen[0].applications[0].workloads[0].message;
     assert!(told.contains("has changed it 6 times"), "{told}");
+}
+
+/// Many objects: printed, so that slowness is seen where it comes.
+pub(crate) async fn crowd(site: &Site) {
+    let maps: Vec<_> = (0..300).map(|n| config_map(&format!("map-{n}"), &[("a", "1")])).collect();
+    let start = Instant::now();
+    site.apply(vec![order(7, &[("many", maps)])]).await;
+    println!("300 objects were applied in {:?}", start.elapsed());
+    let start = Instant::now();
+    site.kubectl("delete configmap -n shop map-7 map-77 map-277");
+    site.until("three corrections", |all| all[0].corrected == 3).await;
+    println!("three of them were put right {:?} after kubectl began", start.elapsed());
+    let start = Instant::now();
+    site.empty().await;
+    println!("they were removed in {:?}", start.elapsed());
 }

@@ -11,9 +11,8 @@ fn secret(id: u128) -> serde_json::Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"url": text}})
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_release_comes_in_order_changes_and_leaves() {
-    let site = Site::start().await;
+/// A release comes in order, changes, and leaves.
+pub(crate) async fn life(site: &Site) {
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": {"name": "shop-reader", "namespace": "shop"}, "rules": []});
     // The kind comes with the release itself, and its object stands before it in the blob.
@@ -70,4 +69,23 @@ async fn a_release_comes_in_order_changes_and_leaves() {
     site.until("nothing", <[_]>::is_empty).await;
     assert!(!site.has("configmap new -n shop"));
     assert_eq!(site.kubectl("get configmap -n cairn-system -l cairn.dev/inventory -o name"), "");
+}
+
+/// Another revision of a job is another job; what else cannot be changed in place is told, or replaced where that is asked for.
+pub(crate) async fn replacement(site: &Site) {
+    let job = |image: &str| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": {"spec": {
+            "restartPolicy": "Never", "containers": [{"name": "a", "image": image, "ports": [{"containerPort": 80}]}]}}}})
+    };
+    let image = |s: &Site| s.kubectl("get job migrate -n shop --ignore-not-found -o jsonpath={..image}");
+    for wanted in ["registry.test/a:1", "registry.test/a:2"] {
+        site.applier.want(vec![order(8, &[("web", vec![job(wanted)])])]);
+        site.eventually("the job", |s| image(s) == wanted).await;
+    }
+    let fixed = |kind: &str, replace: &str| json!({"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": "s", "annotations": {"cairn.dev/replace": replace}}});
+    site.apply(vec![order(8, &[("web", vec![fixed("one", "no")])])]).await;
+    site.applier.want(vec![order(8, &[("web", vec![fixed("two", "no")])])]);
+    site.until("the refusal", |all| all[0].reason == "ImmutableField").await;
+    site.apply(vec![order(8, &[("web", vec![fixed("two", "true")])])]).await;
+    assert_eq!(site.kubectl("get secret s -n shop -o jsonpath={.type}"), "two");
 }

@@ -9,9 +9,8 @@ use crate::site::{Site, definition, order};
 
 const PATH: &str = "/apis/kubevirt.io/v1/namespaces/shop/virtualmachines/vm";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_machine_is_switched_without_being_drift() {
-    let site = Site::start().await;
+/// A machine is switched without that being drift.
+pub(crate) async fn machines(site: &Site) {
     assert!(matches!(site.applier.power("shop", "vm", Power::Stop).await, Err(PowerError::Absent { .. })));
     site.create(&definition("kubevirt.io", "VirtualMachine", "Namespaced"));
     site.create(&definition("kubevirt.io", "VirtualMachineInstance", "Namespaced"));
@@ -21,20 +20,20 @@ async fn a_machine_is_switched_without_being_drift() {
     site.applier.want(orders.clone());
     site.until("the machine", |all| all.iter().any(|r| r.message.contains("KubeVirt has not seen it yet")))
         .await;
-    let says = |status: &str| {
-        site.set_status(PATH, site.get("virtualmachine vm -n shop"), json!({"printableStatus": status}));
+    let says = |status: &'static str| {
+        site.set_status(PATH, "virtualmachine vm -n shop", json!({"printableStatus": status}))
     };
-    says("ErrorUnschedulable");
+    says("ErrorUnschedulable").await;
     site.until("the failure", |all| {
         all[0].phase == Phase::Failed && all[0].message.contains("ErrorUnschedulable")
     })
     .await;
-    says("Running");
+    says("Running").await;
     site.until_ready(&orders).await;
 
     let strategy = || site.kubectl("get virtualmachine vm -n shop -o jsonpath={.spec.runStrategy}");
     site.applier.power("shop", "vm", Power::Stop).await.unwrap();
-    says("Stopped");
+    says("Stopped").await;
     site.until("stopped", |all| all[0].applications[0].workloads[0].message == "stopped, as it shall be")
         .await;
     assert_eq!((strategy().as_str(), site.seen.borrow()[0].corrected), ("Halted", 0));

@@ -11,23 +11,23 @@ fn pod(site: &Site) -> Value {
 }
 
 /// Says of the pod what a kubelet would.
-fn play(site: &Site, phase: &str, container: Value) {
+async fn play(site: &Site, phase: &str, container: Value) {
     let pod = pod(site);
     let ready = if container["ready"] == true { "True" } else { "False" };
     let path = format!("/api/v1/namespaces/shop/pods/{}", pod["metadata"]["name"].as_str().unwrap());
     let conditions = json!([{"type": "Ready", "status": ready}, {"type": "ContainersReady", "status": ready},
         {"type": "PodScheduled", "status": "True"}]);
     let status = json!({"phase": phase, "conditions": conditions, "containerStatuses": [container]});
-    site.set_status(&path, pod, status);
+    let args = format!("pod -n shop {}", pod["metadata"]["name"].as_str().unwrap());
+    site.set_status(&path, &args, status).await;
 }
 
 fn container(state: Value) -> Value {
     json!({"name": "app", "image": "registry.test/app:1", "imageID": "", "restartCount": 0, "ready": false, "state": state})
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_workload_tells_why_its_pods_do_not_run() {
-    let site = Site::start().await;
+/// A workload tells why its pods do not run.
+pub(crate) async fn pods(site: &Site) {
     site.applier.want(vec![order(
         1,
         &[("web", vec![deployment("web", 1)]), ("next", vec![config_map("next", &[])])],
@@ -40,24 +40,24 @@ async fn a_workload_tells_why_its_pods_do_not_run() {
     assert_eq!((seen[0].phase, seen[0].applications[1].phase), (Phase::Progressing, Phase::Waiting));
 
     let pull = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}});
-    play(&site, "Pending", container(pull));
+    play(site, "Pending", container(pull)).await;
     says("image registry.test/app:1 cannot be pulled").await;
 
     let mut crash = container(json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}));
     crash["restartCount"] = 4.into();
     crash["lastState"] = json!({"terminated": {"exitCode": 3, "reason": "Error", "message": "no config"}});
-    play(&site, "Running", crash);
+    play(site, "Running", crash).await;
     let seen = says("exit code 3 (Error): no config").await;
     assert_eq!(seen[0].applications[0].workloads[0].restarts, 4);
     assert!(!site.has("configmap next -n shop"), "the next application waits");
 
     let mut well = container(json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
     well["ready"] = true.into();
-    play(&site, "Running", well);
+    play(site, "Running", well).await;
     site.until("ready", |all| all[0].phase == Phase::Ready).await;
     assert!(site.has("configmap next -n shop"));
 
-    play(&site, "Running", container(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})));
+    play(site, "Running", container(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}))).await;
     let seen = says("exit code 137 (OOMKilled)").await;
     assert_eq!(seen[0].phase, Phase::Degraded);
 }

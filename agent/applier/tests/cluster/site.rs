@@ -17,16 +17,16 @@ use uuid::Uuid;
 /// Long, because the machine is shared with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Site {
-    pub cluster: Cluster,
-    pub applier: Arc<Applier>,
-    pub seen: watch::Receiver<Vec<ReleaseObserved>>,
+pub(crate) struct Site {
+    pub(crate) cluster: Cluster,
+    pub(crate) applier: Arc<Applier>,
+    pub(crate) seen: watch::Receiver<Vec<ReleaseObserved>>,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
 impl Site {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap().unwrap();
         Self::on(cluster).await
     }
@@ -42,7 +42,7 @@ impl Site {
     }
 
     /// The agent ends and begins again, with nothing in memory.
-    pub async fn restarted(self) -> Self {
+    pub(crate) async fn restarted(self) -> Self {
         self.stop.cancel();
         self.running.await.unwrap();
         Self::on(self.cluster).await
@@ -50,7 +50,7 @@ impl Site {
 
     /// Waits for a picture.
     #[track_caller]
-    pub fn until(
+    pub(crate) fn until(
         &self,
         what: &str,
         fits: impl Fn(&[ReleaseObserved]) -> bool,
@@ -68,7 +68,10 @@ impl Site {
 
     /// Waits until all releases are ready in these orders.
     #[track_caller]
-    pub fn until_ready(&self, orders: &[Order]) -> impl Future<Output = Vec<ReleaseObserved>> {
+    pub(crate) fn until_ready<'a>(
+        &'a self,
+        orders: &[Order],
+    ) -> impl Future<Output = Vec<ReleaseObserved>> + use<'a> {
         let wanted: Vec<(Uuid, Digest)> =
             orders.iter().map(|o| (o.release.deployment, o.release.revision)).collect();
         self.until("ready", move |all| {
@@ -79,42 +82,50 @@ impl Site {
 
     /// Orders them and waits until they are ready.
     #[track_caller]
-    pub fn apply(&self, orders: Vec<Order>) -> impl Future<Output = Vec<ReleaseObserved>> {
+    pub(crate) fn apply(&self, orders: Vec<Order>) -> impl Future<Output = Vec<ReleaseObserved>> {
         self.applier.want(orders.clone());
         self.until_ready(&orders)
     }
 
     #[track_caller]
-    pub fn kubectl(&self, args: &str) -> String {
+    pub(crate) fn kubectl(&self, args: &str) -> String {
         let args: Vec<&str> = args.split_whitespace().collect();
         self.cluster.kubectl(&args).unwrap()
     }
 
     /// Whether kubectl finds it.
-    pub fn has(&self, args: &str) -> bool {
+    pub(crate) fn has(&self, args: &str) -> bool {
         let args: Vec<&str> = ["get"].into_iter().chain(args.split_whitespace()).collect();
         self.cluster.kubectl(&args).is_ok()
     }
 
     #[track_caller]
-    pub fn get(&self, args: &str) -> Value {
+    pub(crate) fn get(&self, args: &str) -> Value {
         serde_json::from_str(&self.kubectl(&format!("get {args} -o json"))).unwrap()
     }
 
     /// As somebody else would do it.
     #[track_caller]
-    pub fn create(&self, object: &Value) {
+    pub(crate) fn create(&self, object: &Value) {
         let file = self.file(object);
         self.kubectl(&format!("create -f {file}"));
     }
 
-    /// Writes the status of an object, as a controller or a kubelet would.
-    #[track_caller]
-    pub fn set_status(&self, path: &str, mut object: Value, status: Value) {
-        object["status"] = status;
-        object["metadata"].as_object_mut().unwrap().remove("resourceVersion");
-        let file = self.file(&object);
-        self.kubectl(&format!("replace --raw {path}/status -f {file}"));
+    /// Writes the status of an object (`args` for `kubectl get`), as a controller or a kubelet would.
+    pub(crate) async fn set_status(&self, path: &str, args: &str, status: Value) {
+        self.eventually("the status", |site| {
+            let mut object = site.get(args);
+            object["status"] = status.clone();
+            let (path, file) = (format!("{path}/status"), site.file(&object));
+            site.cluster.kubectl(&["replace", "--raw", &path, "-f", &file]).is_ok()
+        })
+        .await;
+    }
+
+    /// For the next story of the same cluster.
+    pub(crate) async fn empty(&self) {
+        self.applier.want(Vec::new());
+        self.until("nothing", <[_]>::is_empty).await;
     }
 
     #[track_caller]
@@ -125,7 +136,7 @@ impl Site {
     }
 
     /// Waits for something that is not of the applier's picture.
-    pub async fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let start = tokio::time::Instant::now();
         while !holds(self) {
             assert!(start.elapsed() < PATIENCE, "{what} did not come: {:#?}", self.seen.borrow());
@@ -135,7 +146,7 @@ impl Site {
 }
 
 /// An order of deployment `id`, with these applications of these objects.
-pub fn order(id: u128, applications: &[(&str, Vec<Value>)]) -> Order {
+pub(crate) fn order(id: u128, applications: &[(&str, Vec<Value>)]) -> Order {
     let deployment = Uuid::from_u128(id);
     let mut blobs = BTreeMap::new();
     let application = |(name, objects): &(&str, Vec<Value>)| {
@@ -153,18 +164,18 @@ pub fn order(id: u128, applications: &[(&str, Vec<Value>)]) -> Order {
 }
 
 /// With the value of secret parameter `password`.
-pub fn with_password(mut order: Order, value: &str) -> Order {
+pub(crate) fn with_password(mut order: Order, value: &str) -> Order {
     let values = BTreeMap::from([(placeholder(order.release.deployment, "password"), value.to_owned())]);
     order.secrets = Some(Arc::new(Values::new(Secrets { values })));
     order
 }
 
-pub fn config_map(name: &str, data: &[(&str, &str)]) -> Value {
+pub(crate) fn config_map(name: &str, data: &[(&str, &str)]) -> Value {
     let data: BTreeMap<_, _> = data.iter().copied().collect();
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
 }
 
-pub fn deployment(name: &str, replicas: u32) -> Value {
+pub(crate) fn deployment(name: &str, replicas: u32) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
         "replicas": replicas,
         "selector": {"matchLabels": {"app": name}},
@@ -176,7 +187,7 @@ pub fn deployment(name: &str, replicas: u32) -> Value {
 }
 
 /// A definition of a kind, with any fields.
-pub fn definition(group: &str, kind: &str, scope: &str) -> Value {
+pub(crate) fn definition(group: &str, kind: &str, scope: &str) -> Value {
     let (singular, any) =
         (kind.to_lowercase(), json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
