@@ -67,6 +67,10 @@ impl EngineError {
         }
     }
 
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is(Code::NotFound)
+    }
+
     pub(crate) fn is(&self, code: Code) -> bool {
         matches!(self, Self::Refused { status, .. } if status.code() == code)
     }

@@ -3,7 +3,6 @@
 mod rig;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use cairn_contract::workload::{Phase, Secrets, placeholder};
 use cairn_runtime::container::Exec;
@@ -167,8 +166,8 @@ fn volumes_survive_and_another_revision_replaces() {
         let (runtime, id) = (rig.runtime(), Uuid::new_v4());
         let of = |revision: &str, script: &str| {
             let volumes = json!([
-                {"path": "/data", "name": "data"}, {"path": "/host", "hostPath": rig.folder.join("shown")},
-                {"path": "/mem", "memory": 1 << 20},
+                {"path": "/data", "mount": {"name": "data"}}, {"path": "/host", "mount": {"hostPath": rig.folder.join("shown")}},
+                {"path": "/mem", "mount": {"memory": 1 << 20}},
             ]);
             release(id, revision, json!({"image": "sh:1", "args": [script], "volumes": volumes}))
         };
@@ -235,8 +234,14 @@ fn what_cannot_run_says_why() {
             (json!({"image": "No Image"}), "ImageNameInvalid"),
             (json!({"image": "example.org/sh:1"}), "RegistryUnknown"),
             (json!({"image": "sh:1", "ports": [{"host": port, "container": 80}]}), "PortTaken"),
-            (json!({"image": "sh:1", "volumes": [{"path": "/a/../b", "memory": 1}]}), "SpecInvalid"),
-            (json!({"image": "sh:1", "volumes": [{"path": "/a", "hostPath": "/etc"}]}), "HostPathRefused"),
+            (
+                json!({"image": "sh:1", "volumes": [{"path": "/a/../b", "mount": {"memory": 1}}]}),
+                "SpecInvalid",
+            ),
+            (
+                json!({"image": "sh:1", "volumes": [{"path": "/a", "mount": {"hostPath": "/etc"}}]}),
+                "HostPathRefused",
+            ),
             (json!({"image": "sh:1", "env": ["=x"]}), "SpecInvalid"),
             (json!({"image": "sh:1", "command": ["/none"]}), "ContainerdRefused"),
         ];
@@ -283,20 +288,20 @@ fn bytes_that_do_not_match_are_refused_and_archives_are_imported() {
         assert_eq!(rig.ctr(&["images", "ls", "-q"]), "");
 
         let archive = rig.archive("local/app:2", &config);
+        let good = std::fs::read(&archive).unwrap();
+        let mut broken = good.clone();
+        let middle = broken.len() / 2;
+        broken[middle] ^= 1;
+        std::fs::write(&archive, broken).unwrap();
+        let error = runtime.images().import(&archive, Some("other:1")).await.unwrap_err();
+        assert_eq!(error.reason(), "DigestMismatch", "{error}");
+        std::fs::write(&archive, good).unwrap();
         let images = runtime.images().import(&archive, None).await.unwrap();
         assert_eq!(images[0].name, "cairn.local/local/app:2");
         ensure(&runtime, &release(id, "2", json!({"image": "local/app:2", "pull": "Never"})));
         until(&runtime, ready).await;
         runtime.remove(id, "web").await.unwrap();
-
-        let mut broken = std::fs::read(&archive).unwrap();
-        let at = broken.len() - 100_000;
-        broken[at] ^= 1;
-        std::fs::write(&archive, broken).unwrap();
-        let error = runtime.images().import(&archive, Some("other:1")).await.unwrap_err();
-        assert_eq!(error.reason(), "DigestMismatch", "{error}");
         std::fs::write(&archive, "no archive").unwrap();
         assert_eq!(runtime.images().import(&archive, None).await.unwrap_err().reason(), "ArchiveInvalid");
-        tokio::time::sleep(Duration::ZERO).await;
     });
 }

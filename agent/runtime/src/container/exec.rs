@@ -105,7 +105,8 @@ impl Running {
         let request = StartRequest { container_id: self.container.clone(), exec_id: self.id.clone() };
         tasks.start(self.engine.ask(request)).await.map_err(refused("run a program in a container"))?;
         if let Some(size) = what.terminal {
-            self.resize(size).await?;
+            // It may have ended already; then its status says so.
+            let _ended = self.resize(size).await;
         }
         Ok(())
     }
@@ -122,6 +123,9 @@ impl Running {
         process["terminal"] = json!(what.terminal.is_some());
         if let (Some(_), Some(env)) = (what.terminal, process["env"].as_array_mut()) {
             env.push(json!("TERM=xterm"));
+        }
+        if let Some((width, height)) = what.terminal {
+            process["consoleSize"] = json!({"width": width, "height": height});
         }
         Ok(process)
     }

@@ -288,7 +288,8 @@ impl Containers {
         Log::at(self.state.join("containers").join(id).join("out.log"))
     }
 
-    async fn dismantle(&self, id: &str) -> Result<(), ContainerError> {
+    /// Removes all but its log.
+    pub(crate) async fn dismantle(&self, id: &str) -> Result<(), ContainerError> {
         let request = self.engine.ask(GetContainerRequest { id: id.to_owned() });
         let got = self.engine.containers().await?.get(request).await.map_err(refused("look for a container"));
         let labels = or_gone(got)?.and_then(|g| g.into_inner().container).map(|c| c.labels);

@@ -54,6 +54,8 @@ pub struct Config {
     pub qemu_img: PathBuf,
     /// Whom QEMU runs as; absent: as the agent.
     pub vm_user: Option<RunAs>,
+    /// For a guest to power off before it is ended: 60 s.
+    pub vm_grace: std::time::Duration,
 }
 
 /// Why something cannot be asked of the front.
@@ -162,6 +164,7 @@ impl Runtime {
             run: config.run,
             state: config.state,
             user: config.vm_user,
+            grace: config.vm_grace,
         };
         let parts = Arc::new(Parts { containers, machines });
         Ok(Self { parts, state: Mutex::default() })

@@ -19,8 +19,6 @@ const COMPARE: Duration = Duration::from_secs(5);
 /// Who ran this long has started well; longer after a crash.
 const SETTLED: Duration = Duration::from_secs(1);
 const SETTLED_AFTER_CRASH: Duration = Duration::from_secs(10);
-/// For a guest to power off.
-const POWER_OFF: Duration = Duration::from_secs(60);
 
 /// What the application shall be.
 #[derive(Clone)]
@@ -72,6 +70,8 @@ pub(super) struct Worker {
     restarts: u32,
     /// It was seen to run as ordered: that it is not there now is somebody else's doing.
     was_up: bool,
+    /// Its container was made as ordered.
+    made: bool,
     kind: &'static str,
 }
 
@@ -93,7 +93,7 @@ impl Worker {
         seen: watch::Sender<Seen>,
     ) -> Self {
         let id = container::id(key.0, &key.1);
-        Self { parts, key, id, wanted, seen, restarts: 0, was_up: false, kind: "" }
+        Self { parts, key, id, wanted, seen, restarts: 0, was_up: false, made: false, kind: "" }
     }
 
     pub(super) async fn run(mut self) {
@@ -129,7 +129,7 @@ impl Worker {
     async fn remove_all(&self) -> Result<(), (&'static str, String)> {
         let machine = self.parts.machines.known().contains(&self.key);
         if machine {
-            self.parts.machines.remove(&self.id, POWER_OFF).await.map_err(|e| (e.reason(), chain(&e)))?;
+            self.parts.machines.remove(&self.id).await.map_err(|e| (e.reason(), chain(&e)))?;
         }
         match self.parts.containers.remove(self.key.0, &self.key.1).await {
             // A host that never had containerd has no container to remove.
@@ -143,7 +143,7 @@ impl Worker {
         self.kind = "Container";
         if self.parts.machines.known().contains(&self.key) {
             // The application was a machine before.
-            let _again_below = self.parts.machines.remove(&self.id, POWER_OFF).await;
+            let _again_below = self.parts.machines.remove(&self.id).await;
         }
         let (mut failures, mut crashes) = (Backoff::new(), Backoff::new());
         let mut up_since = None;
@@ -178,9 +178,12 @@ impl Worker {
     ) -> Result<Next, ContainerError> {
         match self.parts.containers.look(job).await? {
             State::Absent => {
+                // It may have been seen to end before it was taken away.
+                self.was_up |= std::mem::take(&mut self.made);
                 self.disturbed();
                 self.say(Phase::Progressing, "Creating", "its image is fetched and it is made".to_owned());
                 self.parts.containers.make(job).await?;
+                self.made = true;
                 self.begin(job, up_since).await
             }
             State::Idle => {
@@ -212,9 +215,20 @@ impl Worker {
         job: &container::Job,
         up_since: &mut Option<tokio::time::Instant>,
     ) -> Result<Next, ContainerError> {
-        self.parts.containers.start(job).await?;
+        self.start(job).await?;
         *up_since = Some(now());
         Ok(Next::Now)
+    }
+
+    /// A container whose files are gone is made again at the next look.
+    async fn start(&self, job: &container::Job) -> Result<(), ContainerError> {
+        let started = self.parts.containers.start(job).await;
+        if let Err(ContainerError::Engine(error)) = &started
+            && error.is_gone()
+        {
+            self.parts.containers.dismantle(&self.id).await?;
+        }
+        started
     }
 
     /// Its process ended: after what pause it is started again, if the restart policy says so.
@@ -251,7 +265,7 @@ impl Worker {
     async fn again(&mut self, job: &container::Job, pause: Option<Duration>) -> Result<Next, ContainerError> {
         let Some(pause) = pause else { return Ok(Next::After(COMPARE)) };
         if !self.changed_within(pause).await {
-            self.parts.containers.start(job).await?;
+            self.start(job).await?;
             self.restarts = self.restarts.saturating_add(1);
         }
         Ok(Next::Now)
@@ -306,7 +320,7 @@ impl Worker {
         if job.order.run == Run::Halted {
             if power != Power::Absent {
                 self.say(Phase::Progressing, "Stopping", "the guest was asked to power off".to_owned());
-                self.parts.machines.halt(&self.id, POWER_OFF).await?;
+                self.parts.machines.halt(&self.id).await?;
             }
             self.say(Phase::Ready, "Halted", "it is off, as ordered".to_owned());
             return Ok(());
@@ -323,6 +337,7 @@ impl Worker {
                 self.say(Phase::Ready, "Running", String::new());
             }
             Power::On(state) => self.failed("NotRunning", format!("QEMU says that the machine is {state}")),
+            Power::Between(text) if text.contains("host forwarding rule") => self.failed("PortTaken", text),
             Power::Between(text) if restarts == 0 => self.say(Phase::Progressing, "Starting", text),
             Power::Between(text) => self.failed("CrashLoop", text),
             Power::Off { code: Some(0) } => self.say(Phase::Ready, "Off", "it powered off".to_owned()),
@@ -388,7 +403,7 @@ impl Worker {
         if self.wanted.has_changed().is_err() {
             forever().await;
         }
-        self.was_up = false;
+        (self.was_up, self.made) = (false, false);
         self.restarts = 0;
     }
 }

@@ -111,6 +111,8 @@ pub(crate) struct Machines {
     /// On the disk.
     pub(crate) state: PathBuf,
     pub(crate) user: Option<RunAs>,
+    /// For a guest to power off.
+    pub(crate) grace: Duration,
 }
 
 impl Machines {
@@ -145,12 +147,12 @@ impl Machines {
         Ok(())
     }
 
-    /// The guest is asked to power off; after `grace` it is ended. Its disks stay.
-    pub(crate) async fn halt(&self, id: &str, grace: Duration) -> Result<(), MachineError> {
+    /// The guest is asked to power off; when it does not in time it is ended. Its disks stay.
+    pub(crate) async fn halt(&self, id: &str) -> Result<(), MachineError> {
         if matches!(self.power(id).await?, Power::On(_)) {
             let asked = qmp::ask(&self.run_folder(id).join("qmp"), "system_powerdown").await;
             if asked.is_ok() {
-                self.await_quiet(id, grace).await?;
+                self.await_quiet(id, self.grace).await?;
             }
         }
         self.units.stop(&unit_name(id), QUIT).await?;
@@ -178,8 +180,8 @@ impl Machines {
     }
 
     /// Ends it and removes all of it.
-    pub(crate) async fn remove(&self, id: &str, grace: Duration) -> Result<(), MachineError> {
-        self.halt(id, grace).await?;
+    pub(crate) async fn remove(&self, id: &str) -> Result<(), MachineError> {
+        self.halt(id).await?;
         for name in self.noted(id).unwrap_or_default() {
             tap::remove(&name).await.map_err(MachineError::Network)?;
         }

@@ -131,6 +131,7 @@ impl Rig {
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             qemu_img: "/usr/bin/qemu-img".into(),
             vm_user: None,
+            vm_grace: Duration::from_millis(300),
         }
     }
 
@@ -164,7 +165,8 @@ impl Drop for Rig {
         if std::thread::panicking() {
             for name in ["cd.log", "registry.log"] {
                 let text = std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
-                let tail: Vec<&str> = text.lines().rev().take(15).collect();
+                let told = text.lines().rev().filter(|l| l.contains("error") && !l.contains("blob unknown"));
+                let tail: Vec<&str> = told.take(15).collect();
                 eprintln!("--- {name}");
                 tail.iter().rev().for_each(|l| eprintln!("{l}"));
             }
