@@ -21,6 +21,7 @@ mod faults;
 mod firmware;
 mod guest;
 mod net;
+pub mod oci;
 mod patience;
 mod qmp;
 mod running;
