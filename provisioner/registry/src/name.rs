@@ -63,7 +63,8 @@ fn is_component(text: &str) -> bool {
     let mut after_run = false;
     for byte in text.bytes() {
         if alphanumeric(byte) {
-            if !separator.is_empty() && !(after_run && is_separator(&separator)) {
+            let joined = separator.is_empty() || after_run && is_separator(&separator);
+            if !joined {
                 return false;
             }
             separator.clear();

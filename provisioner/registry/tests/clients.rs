@@ -78,9 +78,9 @@ async fn skopeo_pushes_pulls_lists_and_deletes() {
     let manifest = layout::write(&skopeo.path("from"), "v1", &vec![b'x'; 3 << 20]);
     let from = format!("oci:{}:v1", skopeo.path("from").display());
     let at = format!("docker://{}/team/app", registry.address);
-    skopeo.copy(&["--preserve-digests"], &from, &format!("{at}:v1")).await.unwrap();
     // As clients do when they may: compressed, so another manifest.
     skopeo.copy(&[], &from, &format!("{at}:zipped")).await.unwrap();
+    skopeo.copy(&["--preserve-digests"], &from, &format!("{at}:v1")).await.unwrap();
     // As Docker's own manifest.
     skopeo.copy(&["--format", "v2s2"], &from, &format!("{at}:docker")).await.unwrap();
     let answer = registry.get("/v2/team/app/manifests/v1").await;

@@ -82,7 +82,7 @@ impl Stand {
                 nix::unistd::sync();
                 let took = Client::connect(peer.port)?.push("bench/blob", &digest, &self.blob)?;
                 // The first round warms up.
-                times.extend((round > 0).then(|| took.as_secs_f64()));
+                times.extend((round > 0).then_some(took.as_secs_f64()));
                 anyhow::Ok(())
             };
             if round % 2 == 0 {
@@ -121,7 +121,7 @@ impl Stand {
                 };
                 let took: Duration =
                     Client::connect(peer.port)?.pull(path, u64::try_from(self.blob.len())?)?;
-                times.extend((round > 0).then(|| took.as_secs_f64()));
+                times.extend((round > 0).then_some(took.as_secs_f64()));
             }
         }
         let [ours, docker, nginx] = times.map(|times| self.rate(times));

@@ -119,7 +119,7 @@ impl Call<'_> {
     async fn resumed(&self, id: &str) -> Result<Appending, Refusal> {
         let (uploads, name, own) = (self.registry.uploads.clone(), self.name.clone(), id.to_owned());
         match blocking(move || uploads.resume(&name, &own).map_err(Refusal::from)).await? {
-            Opened::Open(upload) => Ok(upload),
+            Opened::Open(upload) => Ok(*upload),
             Opened::Absent => Err(unknown()),
             Opened::Busy => {
                 let message = "somebody is sending to this upload already";

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Layout,
-    durable::{make_folder, metadata, parent, rests, sync_folder, unlink},
+    durable::{lock, make_folder, metadata, parent, rests, sync_folder, unlink},
 };
 use crate::RepositoryName;
 
@@ -32,11 +32,18 @@ pub(crate) fn open(
 
 /// Gives the file at `from`, whose bytes are on the disk and have this digest, to the repository. `from` is gone then.
 pub(crate) fn adopt(layout: &Layout, name: &RepositoryName, digest: &Digest, from: &Path) -> io::Result<()> {
-    match place(layout, name, digest, from) {
-        // A collection has removed the empty folder, or the shared name, in just this moment.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => place(layout, name, digest, from),
-        placed => placed,
+    // A collection must not take the folder away meanwhile.
+    let _locked = lock(layout, name)?;
+    let mut placed = place(layout, name, digest, from);
+    for _ in 0..8 {
+        match &placed {
+            // A collection has taken the shared name back in just this moment.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+        placed = place(layout, name, digest, from);
     }
+    placed
 }
 
 fn place(layout: &Layout, name: &RepositoryName, digest: &Digest, from: &Path) -> io::Result<()> {
@@ -67,6 +74,7 @@ pub(crate) fn mount(
     if metadata(&source)?.is_none() {
         return Ok(false);
     }
+    let _locked = lock(layout, to)?;
     make_folder(&layout.blobs(to))?;
     let linked = match link(&source, &target) {
         Ok(true) => Ok(()),

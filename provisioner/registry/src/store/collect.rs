@@ -65,6 +65,7 @@ pub(crate) fn collect(layout: &Layout, now: SystemTime, grace: Duration) -> io::
     sweep.published()?;
     // Inner folders before outer ones; those that are not empty stay.
     for name in names.iter().rev() {
+        let _locked = lock(layout, name)?;
         remove_empty(layout, name);
     }
     Ok(sweep.outcome)

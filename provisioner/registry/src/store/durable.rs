@@ -41,11 +41,20 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     let above = parent(folder)?;
-    make_folder(above)?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => sync_folder(above),
+    let mut made = Err(io::ErrorKind::NotFound.into());
+    for _ in 0..8 {
+        make_folder(above)?;
+        made = match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            Ok(()) | Err(_) => sync_folder(above),
+        };
+        match &made {
+            // A collection has just removed the folder above, because it was empty.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
     }
+    made
 }
 
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use cairn_contract::Digest;
 
 use super::{
     Layout,
-    durable::{entries, lock, make_folder, metadata, read, replace, sync_folder, unlink},
+    durable::{entries, lock, metadata, read, replace, sync_folder, unlink},
     layout::manifest_named,
 };
 use crate::{
@@ -79,7 +79,6 @@ pub(crate) fn put(
     (manifest, bytes): (&Manifest, &[u8]),
 ) -> Result<Digest, PutError> {
     let digest = Digest::of(bytes);
-    make_folder(&layout.manifests(name))?;
     let _locked = lock(layout, name)?;
     complete(layout, name, manifest)?;
     // The referrer is first: one without its manifest is not shown, a manifest without its referrer would be lost.

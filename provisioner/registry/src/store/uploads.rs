@@ -41,7 +41,7 @@ pub(crate) enum Opened {
     Absent,
     /// Somebody else is writing to it now.
     Busy,
-    Open(Appending),
+    Open(Box<Appending>),
 }
 
 /// An upload that is being written by nobody else.
@@ -96,7 +96,8 @@ impl Uploads {
         let known = self.waiting().remove(&path).filter(|partial| partial.size == size);
         let hash = known.map_or_else(|| hash_of(&mut file, size), |partial| Ok(partial.hash))?;
         file.seek(SeekFrom::Start(size))?;
-        Ok(Opened::Open(Appending { uploads: self.clone(), file, path, size, hash: Some(hash) }))
+        let appending = Appending { uploads: self.clone(), file, path, size, hash: Some(hash) };
+        Ok(Opened::Open(Box::new(appending)))
     }
 
     /// How many bytes there are.
