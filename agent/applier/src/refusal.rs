@@ -60,7 +60,11 @@ impl Refusal {
             message: short(&message),
             causes: each(&value, &["details", "causes"]).take(CAUSES).map(cause).collect(),
             // Of the whole text: Go prints the value first, and it may be long.
-            immutable: code == 422 && IMMUTABLE.iter().any(|words| message.contains(words)),
+            immutable: code == 422
+                && IMMUTABLE.iter().any(|words| {
+                    let mut causes = each(&value, &["details", "causes"]).take(CAUSES);
+                    message.contains(words) || causes.any(|c| text(c, &["message"]).contains(words))
+                }),
         }
     }
 
