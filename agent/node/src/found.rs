@@ -21,7 +21,7 @@ pub struct NodeFound {
     pub files: BTreeMap<String, Digest>,
     /// Those of the order's `creates` paths and placed files that exist.
     pub paths: BTreeSet<String>,
-    /// Units that the supervisor knows.
+    /// Units that the supervisor keeps.
     pub units: BTreeSet<String>,
 }
 

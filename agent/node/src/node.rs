@@ -1,5 +1,6 @@
 //! One host's node: passes over what is ordered until it is so, and says how far it is. `cairn-agent` runs it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -199,7 +200,7 @@ impl Node {
         let token = self.token(desired).await?;
         let words = token.as_ref().map_or_else(|| bare.clone().with_void_token(), |t| bare.with_token(t));
         let order = Order::of(desired, &words).map_err(|e| Failure::of("BadDistribution", &e))?;
-        let names = self.units.names().await.map_err(|e| Failure::of("UnitFailed", &e))?;
+        let names = self.kept(&order).await?;
         let steps = plan(desired, &order, &NodeFound::look(&order, &self.state, names));
         let settings = self.settings.clone();
         for step in &steps {
@@ -218,11 +219,25 @@ impl Node {
             };
             executor.step(step).await?;
         }
+        if steps.contains(&Step::Joined) {
+            // What held the token goes at once.
+            return Box::pin(self.advance(desired, observed)).await;
+        }
         if order.stages.is_empty() {
             let waits = Failure::new("WaitingForControlPlane", "there is no control plane to join yet");
             return Ok((told(desired, Phase::Waiting, &waits), CALM));
         }
         self.tend(desired, &order).await
+    }
+
+    /// Units that the supervisor keeps. After a restart of the agent it keeps none until they are ordered again.
+    async fn kept(&self, order: &Order) -> Result<BTreeSet<String>, Failure> {
+        let mut names = BTreeSet::new();
+        for unit in order.units() {
+            let status = self.units.status(&unit.name).await.map_err(|e| Failure::of("UnitFailed", &e))?;
+            names.extend(status.map(|_| unit.name.clone()));
+        }
+        Ok(names)
     }
 
     /// The token to join with; none when this node does not need one any more.

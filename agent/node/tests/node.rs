@@ -26,7 +26,7 @@ fn control_plane(site: &Site, tokens: &[(&str, &str, i64)]) -> (Host, NodeObserv
         tokens.iter().map(|(id, node, seconds)| bootstrap(&site.token(id), node, *seconds)).collect();
     host.desired.send_replace(Some(desired));
     host.start();
-    let observed = host.wait(120, "a control plane", ready).unwrap();
+    let observed = host.wait(240, "a control plane", ready).unwrap();
     (host, observed)
 }
 
@@ -132,11 +132,15 @@ fn a_node_joins_once_under_its_own_name_and_others_are_refused() {
     let label = control.kubectl(&["get", "node", "a", "-o", "jsonpath={.metadata.labels.zone}"]);
     assert_eq!(label.unwrap(), "a");
 
-    // The used token on a third host.
+    // A third host: told of another cluster's CA, then with the used token.
     let mut third = site.host(3);
-    third.desired.send_replace(Some(site.worker(&third, "a", join(&said, "aaaaaa"))));
+    let pin = format!("sha256:{}", "0".repeat(64));
+    let astray = Join { ca_pin: pin, ..join(&said, "bbbbbb") };
+    third.desired.send_replace(Some(site.worker(&third, "b", astray)));
     third.start();
-    let refused = third.wait(60, "a void token", |o| o.is_some_and(|o| o.reason == "TokenUnknown")).unwrap();
+    third.wait(90, "a wrong pin", |o| o.is_some_and(|o| o.reason == "PinMismatch"));
+    third.desired.send_replace(Some(site.worker(&third, "a", join(&said, "aaaaaa"))));
+    let refused = third.wait(120, "a void token", |o| o.is_some_and(|o| o.reason == "TokenUnknown")).unwrap();
     assert!(refused.message.contains("it was used"), "{refused:?}");
     third.stop();
     drop(third);
@@ -166,7 +170,7 @@ fn leave_and_come_again(site: &Site, (control, said): (&mut Host, &NodeObserved)
 }
 
 #[test]
-fn wrong_bytes_and_a_wrong_pin_are_refused() {
+fn wrong_bytes_are_refused_and_an_absent_control_plane_is_waited_for() {
     let site = Site::new();
     let mut host = site.host(1);
     *site.store.wrong.lock().unwrap() = Some(b"something else".to_vec());

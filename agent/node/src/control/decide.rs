@@ -45,6 +45,8 @@ pub struct Csr {
     pub name: String,
     /// Who asks.
     pub requester: String,
+    /// When.
+    pub created: Timestamp,
     /// What for.
     pub usages: Vec<String>,
     /// The request itself.
@@ -113,7 +115,10 @@ pub fn decide(desired: &NodeDesired, found: &Found, memory: &Memory, now: Timest
     // Two requests with one token in the same look must not both pass.
     let mut memory = memory.clone();
     memory.spent.extend(spending);
-    for csr in &found.requests {
+    // A kubelet that was started again asks with another key: its last request is the one that it waits for.
+    let mut requests: Vec<&Csr> = found.requests.iter().collect();
+    requests.sort_by_key(|csr| std::cmp::Reverse(csr.created));
+    for csr in requests {
         let act = request(desired, csr, &memory, now);
         if let Some(Act::Approve { token: Some((id, key)), .. }) = &act {
             memory.uses.insert(id.clone(), super::Use { key: *key, at: now });
@@ -140,10 +145,21 @@ fn token(bootstrap: &Bootstrap, found: &Found, memory: &Memory, now: Timestamp) 
     let node = found.nodes.iter().find(|n| n.node.name == bootstrap.node_name);
     let arrived = node.zip(there).is_some_and(|(node, made)| node.created >= *made);
     let stale = memory.uses.get(id).is_some_and(|used| now >= used.at.after_seconds(AFTER_USE_S));
-    if arrived || stale || now >= bootstrap.expires {
+    if arrived || stale || now >= bootstrap.expires || asked_again(id, found, memory) {
         return Some(Act::Spend(id.clone()));
     }
     there.is_none().then(|| Act::PutToken { id: id.clone(), expires: bootstrap.expires })
+}
+
+/// Whether a used token asks for another key: its host lost the first one, or it is in other hands. A new one is needed.
+fn asked_again(id: &str, found: &Found, memory: &Memory) -> bool {
+    let Some(used) = memory.uses.get(id) else { return false };
+    found.requests.iter().any(|csr| {
+        let own = csr.requester.strip_prefix("system:bootstrap:") == Some(id);
+        own && csr.answer == Answer::None
+            && csr.created > used.at
+            && csr.request.as_ref().is_ok_and(|r| r.key != used.key)
+    })
 }
 
 fn request(desired: &NodeDesired, csr: &Csr, memory: &Memory, now: Timestamp) -> Option<Act> {
@@ -275,6 +291,7 @@ mod tests {
         Csr {
             name: "r".into(),
             requester: requester.into(),
+            created: NOW,
             usages,
             request: Ok(request),
             answer: Answer::None,
@@ -328,11 +345,27 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_asks_for_a_second_key_is_void() {
+        let desired = desired(&[("aaaaaa", "a", LATER)]);
+        let used = super::super::Use { key: Digest([1; 32]), at: Timestamp(1) };
+        let memory = Memory { uses: [("aaaaaa".to_owned(), used)].into(), ..Memory::default() };
+        let requests = vec![csr("system:bootstrap:aaaaaa", "system:node:a", 2)];
+        let found = Found { requests, tokens: [("aaaaaa".to_owned(), NOW)].into(), ..Found::default() };
+        let acts = decide(&desired, &found, &memory, NOW);
+        assert!(matches!(acts.as_slice(), [Act::Spend(_), Act::Deny { .. }]), "{acts:?}");
+    }
+
+    #[test]
     fn of_two_requests_with_one_token_one_passes() {
-        let requests = [1, 2].map(|key| csr("system:bootstrap:aaaaaa", "system:node:a", key)).to_vec();
+        let mut requests = [1, 2].map(|key| csr("system:bootstrap:aaaaaa", "system:node:a", key)).to_vec();
+        requests[0].created = Timestamp(1);
         let found = Found { requests, tokens: [("aaaaaa".to_owned(), NOW)].into(), ..Found::default() };
         let acts = decide(&desired(&[("aaaaaa", "a", LATER)]), &found, &Memory::default(), NOW);
-        assert!(matches!(acts.as_slice(), [Act::Approve { .. }, Act::Deny { .. }]), "{acts:?}");
+        let last = Some(("aaaaaa".to_owned(), Digest([2; 32])));
+        assert!(
+            matches!(acts.as_slice(), [Act::Approve { token, .. }, Act::Deny { .. }] if *token == last),
+            "{acts:?}"
+        );
     }
 
     #[test]

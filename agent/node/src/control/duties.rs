@@ -34,7 +34,7 @@ pub(crate) struct Duties<'a> {
     /// `ip:port` and CA (PEM) that newcomers are told.
     pub(crate) place: (String, String),
     /// Makes the memory durable.
-    pub(crate) remember: &'a mut (dyn FnMut(&Memory) -> std::io::Result<()> + Send),
+    pub(crate) remember: &'a mut (dyn FnMut(&Memory) -> std::io::Result<()> + Send + Sync),
 }
 
 impl Duties<'_> {

@@ -115,6 +115,7 @@ pub(super) fn csr_of(csr: &Value) -> Option<Csr> {
     Some(Csr {
         name: text(csr, "/metadata/name").to_owned(),
         requester: text(csr, "/spec/username").to_owned(),
+        created: created(csr),
         usages: usages.filter_map(|u| u.as_str().map(str::to_owned)).collect(),
         request: Request::of_object(csr),
         answer,

@@ -238,11 +238,12 @@ impl Host {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let inside = self.machine.inside();
+        let units = units_folder(&self.machine);
         let thread = std::thread::spawn(move || {
             inside.enter().unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let units = Arc::new(Children::open(Path::new("/run/cairn-units")).unwrap());
+                let units = Arc::new(Children::open(&units).unwrap());
                 let node = Node::open(settings, blobs, units, tokens).unwrap();
                 node.run(desired, said, stopped).await;
             });
@@ -306,15 +307,34 @@ impl Drop for Host {
             let _ = agent.thread.join();
         }
         if std::thread::panicking() {
-            self.machine.run(show_logs).unwrap();
+            let folder = units_folder(&self.machine).join("logs");
+            self.machine.run(|| show_logs(&folder)).unwrap();
         }
     }
 }
 
-fn show_logs() {
-    for entry in fs::read_dir("/run/cairn-units/logs").into_iter().flatten().flatten() {
+/// Units are known by their folder's name: machines share one view of processes.
+fn units_folder(machine: &Machine) -> PathBuf {
+    PathBuf::from(format!("/run/cairn-units-{}", machine.address()))
+}
+
+fn show_logs(folder: &Path) {
+    let kubectl = "/var/lib/cairn-node/bin/kubectl";
+    if Path::new("/etc/kubernetes/admin.conf").exists() {
+        let asked = ["--kubeconfig=/etc/kubernetes/admin.conf", "get", "csr,nodes", "-o", "wide"];
+        println!("{:?}", run(kubectl, &asked));
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let text = fs::read(entry.path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
+        if let Ok(folder) = std::env::var("CAIRN_TEST_LOGS") {
+            let name = format!("{}-{}", std::process::id(), entry.file_name().to_string_lossy());
+            let _ = fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(Path::new(&folder).join(name))
+                .map(|mut f| std::io::Write::write_all(&mut f, text.as_bytes()));
+        }
         let last: Vec<&str> = text.lines().rev().take(25).collect();
         println!("== {}", entry.path().display());
         last.iter().rev().for_each(|line| println!("{}", line.chars().take(300).collect::<String>()));
