@@ -20,8 +20,10 @@ use cairn_contract::SiteTrust;
 use cairn_machine::clock;
 use cairn_machine::prover::Prover;
 use cairn_machine::tpm::Tpm;
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::workloads::{self, access::Access};
 use pace::Pace;
 
 const SITE: &str = "/run/cairn/site.json";
@@ -52,17 +54,21 @@ pub fn run() -> anyhow::Result<()> {
         slot: fs::read_to_string("/run/cairn/slot").unwrap_or_default(),
         site,
     };
+    let (tell, accesses) = watch::channel(None);
+    workloads::spawn(workloads::Config::usual(host.site.server), accesses)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    runtime.block_on(serve(&host))
+    runtime.block_on(serve(&host, &tell))
 }
 
-async fn serve(host: &Host) -> anyhow::Result<()> {
+async fn serve(host: &Host, tell: &watch::Sender<Option<Access>>) -> anyhow::Result<()> {
     let mut pace = Pace::new(SLOWEST);
     loop {
         let failed = match enrol::enrol(host).await {
             Ok(enrolled) => {
                 pace.succeeded();
                 tracing::info!("enrolled as host {}", enrolled.host);
+                let (server, trust) = (host.site.server, enrolled.trust.clone());
+                tell.send_replace(Some(Access { server, trust, host: enrolled.host }));
                 connected::stay(host, &enrolled).await
             }
             Err(error) => Err(error),

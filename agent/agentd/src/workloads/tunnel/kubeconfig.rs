@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn what_lacks_a_part_says_which() {
         let without_key = TEXT.replace("    client-key-data: a2V5\n", "");
-        assert!(parse(without_key.as_bytes()).unwrap_err().to_string().contains("no client key"));
-        assert!(parse(b"{}").unwrap_err().to_string().contains("no context"));
+        assert!(parse(without_key.as_bytes()).err().unwrap().to_string().contains("no client key"));
+        assert!(parse(b"{}").err().unwrap().to_string().contains("no context"));
     }
 
     proptest! {
