@@ -165,6 +165,7 @@ impl Runtime {
             state: config.state,
             user: config.vm_user,
             grace: config.vm_grace,
+            accelerator: tokio::sync::OnceCell::new(),
         };
         let parts = Arc::new(Parts { containers, machines });
         Ok(Self { parts, state: Mutex::default() })

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// How instructions are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Accelerator {
+pub(crate) enum Accelerator {
     /// By the processor.
     Kvm,
     /// One by one.

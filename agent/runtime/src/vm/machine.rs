@@ -4,11 +4,15 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_contract::workload::{Restart, Run, Unit, Vm};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
+use tokio::process::Command;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::argv::{self, Accelerator, DiskFile, Parts};
@@ -21,6 +25,8 @@ use crate::units::{Order, RunAs, UnitError, UnitState, Units};
 /// For QEMU itself, once the guest had its time.
 const QUIT: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
+/// For QEMU's first start.
+const TRIAL: Duration = Duration::from_secs(20);
 const LEAST_MEMORY: u64 = 16 << 20;
 const MOST_CPUS: u32 = 64;
 
@@ -113,6 +119,8 @@ pub(crate) struct Machines {
     pub(crate) user: Option<RunAs>,
     /// For a guest to power off.
     pub(crate) grace: Duration,
+    /// Found out once.
+    pub(crate) accelerator: OnceCell<Accelerator>,
 }
 
 impl Machines {
@@ -140,7 +148,7 @@ impl Machines {
             seed: seed.as_deref(),
             run: &run,
             serial_log: serial.path(),
-            accelerator: accelerator(),
+            accelerator: *self.accelerator.get_or_init(|| accelerator(&self.qemu)).await,
         });
         let restart = if job.order.run == Run::Always { Restart::Always } else { Restart::OnFailure };
         self.units.ensure(&self.unit(&id, argv, restart)).await?;
@@ -330,10 +338,35 @@ fn unit_name(id: &str) -> String {
     format!("vm-{id}")
 }
 
-/// KVM where this process may open it, else instruction by instruction.
-fn accelerator() -> Accelerator {
-    let opened = fs::OpenOptions::new().read(true).write(true).open("/dev/kvm");
-    if opened.is_ok() { Accelerator::Kvm } else { Accelerator::Tcg }
+/// KVM where a machine without a disk starts with it, else instruction by instruction: a host may have the device and yet no
+/// virtualisation that works, and QEMU then dies at its start.
+async fn accelerator(qemu: &Path) -> Accelerator {
+    let trial = async {
+        let mut command = Command::new(qemu);
+        command.args([
+            "-accel",
+            "kvm",
+            "-cpu",
+            "host",
+            "-machine",
+            "q35",
+            "-S",
+            "-nodefaults",
+            "-no-user-config",
+        ]);
+        command.args(["-display", "none", "-vga", "none", "-monitor", "stdio"]).kill_on_drop(true);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        if let Some(mut monitor) = child.stdin.take() {
+            monitor.write_all(b"quit\n").await?;
+        }
+        child.wait().await
+    };
+    let works = Path::new("/dev/kvm").exists()
+        && tokio::time::timeout(TRIAL, trial)
+            .await
+            .is_ok_and(|ended| ended.is_ok_and(|status| status.success()));
+    tracing::info!(kvm = works, "how virtual machines are run");
+    if works { Accelerator::Kvm } else { Accelerator::Tcg }
 }
 
 fn check(job: &Job) -> Result<(), MachineError> {
