@@ -77,3 +77,27 @@ fn the_demos_tree_is_admitted_and_has_its_host_in_a_region_of_a_region() {
     assert_eq!((index.count(Kind::Host), lineage.len()), (1, 6), "{lineage:?}");
     assert_eq!(index.seen(host.metadata.uid).unwrap().label("stage"), Some("lab"));
 }
+
+#[test]
+fn the_workshop_shows_every_kind_of_workload() {
+    let index = apply("workloads");
+    for kind in [
+        Kind::Distribution,
+        Kind::ClusterTemplate,
+        Kind::Cluster,
+        Kind::Package,
+        Kind::Secret,
+        Kind::Deployment,
+    ] {
+        assert!(index.count(kind) > 0, "no {kind}");
+    }
+    let sources: std::collections::BTreeSet<String> = index
+        .of_kind(Kind::Package)
+        .map(|object| serde_json::to_value(object.as_ref()).unwrap())
+        .flat_map(|package| package["spec"]["applications"].as_array().unwrap().clone())
+        .flat_map(|application| {
+            application["source"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(sources.into_iter().collect::<Vec<_>>(), ["container", "manifests", "vm"]);
+}
