@@ -13,6 +13,7 @@
 //! Not here: writing rows and statuses, rendering, drawing tokens (fleet's orchestrator, which calls this), carrying orders out
 //! (the agent).
 
+mod builtin;
 mod catalog;
 mod cluster;
 mod condition;
@@ -31,6 +32,7 @@ mod state;
 mod substitute;
 mod world;
 
+pub use builtin::{BUILT_IN, BuiltIn};
 pub use cluster::{LEAVE_DEADLINE_MS, control_plane};
 pub use deployment::{Preview, Promise, addon_uid, preview};
 pub use desired::desired;

@@ -113,6 +113,31 @@ fn a_node_that_cannot_be_drained_is_removed_after_ten_minutes_and_that_is_said()
 }
 
 #[test]
+fn a_control_plane_that_cannot_be_asked_neither_gives_a_drain_up_nor_skips_it() {
+    let mut s = Site::default().with_template();
+    s.running("a", &[]);
+    s.running("b", &[]);
+    s.put(C, "shop.retail.acme", json!({"hosts": ["a", "b"]}));
+    s.settle();
+    s.put(C, "shop.retail.acme", json!({"hosts": ["a"]}));
+    let plan = s.plan();
+    s.apply(&plan);
+    let a = s.uid(Kind::Host, "a.retail.acme");
+    let head = s.rows.iter_mut().find(|r| r.host == a).expect("a control plane");
+    let Some(cairn_workload::Said::Node(said)) = &head.observed else { panic!("it spoke") };
+    let mut said = said.as_ref().clone();
+    (said.phase, said.nodes) = (Phase::Degraded, Vec::new());
+    head.observed = Some(cairn_workload::Said::Node(said.into()));
+    assert_eq!(s.plan().orders, [], "an empty list of one that is not well says nothing");
+    assert!(
+        s.row(C, "shop.retail.acme", "a")
+            .body
+            .as_ref()
+            .is_some_and(|b| b.json().contains("\"leaving\":[\"b\"]"))
+    );
+}
+
+#[test]
 fn the_control_plane_cannot_leave_and_its_loss_is_told_with_what_to_do() {
     let mut s = Site::default().with_template();
     s.running("a", &[("tier", "shop")]);

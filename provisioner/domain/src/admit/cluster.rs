@@ -67,6 +67,9 @@ fn paths(run: &Distribution) -> Vec<(String, &str)> {
         ("spec.run.adminKubeconfig".to_owned(), run.admin_kubeconfig.as_str()),
         ("spec.run.caCertificate".to_owned(), run.ca_certificate.as_str()),
     ];
+    if !run.node_kubeconfig.is_empty() {
+        out.push(("spec.run.nodeKubeconfig".to_owned(), run.node_kubeconfig.as_str()));
+    }
     let removed = run.remove.iter().enumerate();
     out.extend(removed.map(|(at, path)| (format!("spec.run.remove[{at}]"), path.as_str())));
     for (part, steps) in parts(run) {

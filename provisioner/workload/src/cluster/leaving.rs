@@ -45,12 +45,12 @@ pub(crate) fn departures<'a>(
             (Some(_), None) => Some(End::Alone),
             (Some(node), Some(head)) => {
                 let heard = head.member.row.is_some_and(|row| row.observed.is_some());
-                let listed = head.nodes().iter().any(|n| n.name == node.node_name);
+                let listed = head.listed().map(|nodes| nodes.iter().any(|n| n.name == node.node_name));
                 let late = now.0.saturating_sub(since.0) >= LEAVE_DEADLINE_MS;
                 match (heard, listed) {
                     (false, _) => Some(End::Alone),
-                    (true, false) => Some(End::TakenOut),
-                    (true, true) => late.then_some(End::Late),
+                    (true, Some(false)) => Some(End::TakenOut),
+                    (true, Some(true) | None) => late.then_some(End::Late),
                 }
             }
         };

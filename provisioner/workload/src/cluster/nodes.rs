@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use cairn_contract::workload::{Bootstrap, Join, NodeDesired, NodeRole, Phase};
+use cairn_contract::workload::{Bootstrap, Join, KubeNode, NodeDesired, NodeRole, Phase};
 use cairn_domain::{
     index::Index,
     model::{Object, Uid},
@@ -39,9 +39,15 @@ impl<'a> Head<'a> {
         Some(Self { member: *member, reach })
     }
 
-    /// Nodes that the cluster has, as its API server says.
-    pub(crate) fn nodes(&self) -> &'a [cairn_contract::workload::KubeNode] {
-        self.member.row.and_then(Assignment::said_of_node).map_or(&[], |said| said.nodes.as_slice())
+    /// Nodes that the cluster has, as its API server says; `None` while it cannot be asked.
+    pub(crate) fn listed(&self) -> Option<&'a [KubeNode]> {
+        let said = self.member.row.and_then(Assignment::said_of_node)?;
+        (said.phase == Phase::Ready).then_some(said.nodes.as_slice())
+    }
+
+    /// As [`Head::listed`], or none.
+    pub(crate) fn nodes(&self) -> &'a [KubeNode] {
+        self.listed().unwrap_or_default()
     }
 }
 
@@ -190,8 +196,13 @@ impl Work<'_, '_> {
     /// Nodes that the cluster has and that no member is.
     fn leaving(&self) -> Vec<String> {
         let stay: BTreeSet<&str> = self.cluster.members.iter().map(Member::node_name).collect();
-        let all = self.head.nodes().iter().map(|node| node.name.as_str());
-        let gone: BTreeSet<&str> = all.filter(|name| !stay.contains(name)).collect();
+        // While it cannot be asked, what it was told stays: a drain is not given up for a hiccup.
+        let all: Vec<&str> = match (self.head.listed(), self.head.member.row.and_then(Assignment::node)) {
+            (Some(nodes), _) => nodes.iter().map(|node| node.name.as_str()).collect(),
+            (None, Some(told)) => told.leaving.iter().map(String::as_str).collect(),
+            (None, None) => Vec::new(),
+        };
+        let gone: BTreeSet<&str> = all.into_iter().filter(|name| !stay.contains(name)).collect();
         gone.into_iter().map(str::to_owned).collect()
     }
 

@@ -86,6 +86,8 @@ fn said(out: &mut Outcome, row: &Assignment) {
     out.phase = row.phase();
     out.may = false;
     match &row.observed {
+        // Of a million ready ones nobody reads the words.
+        Some(_) if out.phase == Phase::Ready => {}
         Some(said) if row.phase() == said.phase() => {
             let (reason, message) = said.why();
             (out.reason, out.message) = (reason.to_owned(), message.to_owned());

@@ -296,6 +296,7 @@ fn stopped(facts: &Facts<'_, '_, '_>) -> Option<String> {
 /// An add-on has one target.
 pub(crate) fn of_addon(carrier: &Carrier<'_, '_>, outcomes: &[Outcome]) -> AddonStatus {
     let (phase, reason, message) = match outcomes.first() {
+        Some(o) if o.is_ready() => (o.phase, "Ready".to_owned(), String::new()),
         Some(o) => (o.phase, o.reason.clone(), o.message.clone()),
         None => {
             (Phase::Waiting, "ClusterNotReady".to_owned(), "the cluster has no control plane yet".to_owned())
