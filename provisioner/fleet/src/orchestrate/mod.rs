@@ -119,35 +119,24 @@ impl Orchestrator {
         renders: &mut Renders,
         (stop, look): (&CancellationToken, Duration),
     ) -> Result<bool, RoundError> {
-        let look = Instant::now() + look;
-        let mut first = None;
+        let mut until = Instant::now() + look;
+        let mut end = None;
         loop {
-            let now = Instant::now();
-            let (wait, quiet) = match first {
-                None => (look, false),
-                Some(began) => ((now + SETTLE).min(began + AT_MOST), true),
-            };
             let heard = tokio::select! {
                 () = stop.cancelled() => return Ok(false),
-                heard = tokio::time::timeout_at(wait, news.next(renders)) => heard,
+                heard = tokio::time::timeout_at(until, news.next(renders)) => heard,
             };
             match heard {
                 Err(_) => return Ok(true),
-                Ok(events::Heard::Resources) => {}
-                Ok(events::Heard::Rows) => {
-                    if !self.pull(ledger).await? {
-                        continue;
-                    }
-                }
-                Ok(events::Heard::Rendered) => {}
+                Ok(events::Heard::Rows) if !self.pull(ledger).await? => continue,
+                Ok(events::Heard::Rows | events::Heard::Resources | events::Heard::Rendered) => {}
             }
-            if quiet && first.is_some_and(|began| began + AT_MOST <= Instant::now()) {
+            let now = Instant::now();
+            let end = *end.get_or_insert(now + AT_MOST);
+            if now >= end {
                 return Ok(true);
             }
-            first.get_or_insert(now);
-            if !self.duty.leads() {
-                return Ok(false);
-            }
+            until = (now + SETTLE).min(end);
         }
     }
 
