@@ -76,8 +76,7 @@ function facts(cluster, spec, status) {
   const rows = [["Project", metadata.namespace], ["Labels", labels(metadata.labels)], ["Template", status.madeFrom ? `${status.madeFrom.template} ${status.madeFrom.version}` : spec.template ?? "the default one"],
     ["Hosts", spec.hosts?.join(", ")], ["Selector", spec.selector ? h("code", null, selectorText(spec.selector)) : null], ["Control plane", status.controlPlane ?? spec.controlPlane],
     ["Endpoint", status.endpoint ? h("code", null, status.endpoint) : null], ["Since", since(Date.parse(metadata.creationTimestamp))]];
-  return h("aside", { class: "facts", "aria-label": "Facts" }, group("Cluster", rows), group("Conditions", conditions(cluster)),
-    h("section", null, h("h2", null, "Use it"), h("pre", { class: "mono" }, `cairn kubectl --cluster ${fullName(cluster)} -- get pods -A`)));
+  return h("aside", { class: "facts", "aria-label": "Facts" }, group("Cluster", rows), group("Conditions", conditions(cluster)));
 }
 
 export function group(title, rows) {

@@ -27,7 +27,7 @@ function draw(main, packages, projects, asked) {
   const field = (id, label, input, hint) => h("div", { class: "field" }, h("label", { for: id }, label), input, hint ? h("p", { class: "muted hint" }, hint) : null);
   const select = (id, options, value, onchange) => h("select", { id, onchange }, options.map(([v, text]) => h("option", { value: v, selected: v === value }, text)));
   const input = (id, props = {}) => h("input", { id, spellcheck: "false", autocapitalize: "none", autocomplete: "off", ...props });
-  const parts = { parameters: h("div"), answer: h("div", { "aria-live": "polite" }) };
+  const parts = { parameters: h("div", { class: "fields" }), answer: h("div", { "aria-live": "polite" }) };
   const ui = {
     name: input("d-name", { required: true, placeholder: "shop" }),
     project: select("d-project", projects.map((p) => [fullName(p), `${called(p)} (${fullName(p)})`]), asked.get("namespace") ?? "default.default"),

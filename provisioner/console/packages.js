@@ -55,7 +55,7 @@ function says(source) {
 function parameters(all) {
   if (!all?.length) return null;
   return [h("h2", null, "Parameters"), table(["Parameter", "Type", "Default", "What it is"], all.map((p) => [
-    [code(p.name), p.mandatory ? [" ", h("span", { class: "badge warn" }, "mandatory")] : null], p.type ?? "string", p.default === undefined ? null : code(JSON.stringify(p.default)), [p.description ?? "", rules(p)]]))];
+    [code(p.name), p.mandatory ? [" ", h("span", { class: "badge warn" }, "mandatory")] : null], p.type ?? "string", p.default === undefined ? null : code(typeof p.default === "string" ? p.default : JSON.stringify(p.default)), [p.description ?? "", rules(p)]]))];
 }
 
 function rules({ validator = {}, suggested }) {
@@ -66,7 +66,7 @@ function rules({ validator = {}, suggested }) {
 
 function profiles(all) {
   if (!all?.length) return null;
-  return [h("h2", null, "Profiles"), table(["Profile", "Sets", "What it is"], all.map((p) => [p.name, Object.entries(p.parameters ?? {}).map(([k, v]) => h("div", null, code(`${k}=${JSON.stringify(v)}`))), p.description]))];
+  return [h("h2", null, "Profiles"), table(["Profile", "Sets", "What it is"], all.map((p) => [p.name, Object.entries(p.parameters ?? {}).map(([k, v]) => h("div", null, code(`${k}=${typeof v === "string" ? v : JSON.stringify(v)}`))), p.description]))];
 }
 
 export function showSecrets(main) {

@@ -9,8 +9,8 @@ const holds = (object, type, status = "True") => { const found = condition(objec
 
 /** One word; null while nobody has looked at it. The same as `cairn get` says. */
 export function phaseOf(object) {
-  if (!object.status) return null;
   if (object.kind === "Deployment" && object.spec.paused) return "Paused";
+  if (!object.status) return null;
   if (holds(object, "Ready")) return "Ready";
   return object.kind === "Cluster" ? ofCluster(object) : ofDeployment(object);
 }
