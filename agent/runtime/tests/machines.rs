@@ -104,8 +104,9 @@ fn a_machine_prints_on_its_console_and_leaves_nothing() {
         assert_eq!(entries(&rig.folder.join("units/records")), [""; 0]);
         ensure(&runtime, &of("3", "Once"));
         until(&runtime, reason("Running")).await;
+        let before = record().unwrap();
         runtime.restart(id, "web").await.unwrap();
-        until(&runtime, |s| !ready(s)).await;
+        wait("another process", || record().is_ok_and(|r| r != before));
         until(&runtime, reason("Running")).await;
         runtime.remove(id, "web").await.unwrap();
         for folder in ["state/vms", "run/vms", "units/records", "units/logs"] {
