@@ -93,6 +93,12 @@ impl Workshop {
         Ok(Program::new(self.existing(self.target().join("release/cairn-registry-bench"))?))
     }
 
+    /// What builds and starts Kubernetes for the tests.
+    pub(crate) fn kube(&self) -> Result<Program> {
+        self.cargo("build").args(["--quiet", "-p", "cairn-kube-rig"]).run()?;
+        Ok(Program::new(self.existing(self.target().join("debug/cairn-kube"))?))
+    }
+
     /// The Python packages that the tests of the API need.
     pub(crate) fn python_requirements(&self) -> PathBuf {
         self.root().join("tests/api/requirements.txt")

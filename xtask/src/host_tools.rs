@@ -17,11 +17,11 @@ const BACKPORTS_FILE: &str = "/etc/apt/sources.list.d/cairn-backports.sources";
 /// The OVMF that the HTTPS scenarios are about.
 const OVMF_VERSION: &str = "2022.11";
 
-const FROM_BACKPORTS: [&str; 2] = ["qemu-system-x86", "seabios"];
+const FROM_BACKPORTS: [&str; 3] = ["qemu-system-x86", "qemu-utils", "seabios"];
 /// Read by `pg_createcluster`, which the package of the server calls when it is installed.
 const CLUSTERS_FILE: &str = "/etc/postgresql-common/createcluster.d/cairn.conf";
 
-const FOR_SOURCES: [&str; 15] = [
+const FOR_SOURCES: [&str; 19] = [
     "swtpm",
     "swtpm-tools",
     "sbsigntool",
@@ -37,6 +37,27 @@ const FOR_SOURCES: [&str; 15] = [
     "runc",
     "docker-registry",
     "nginx-light",
+    "containernetworking-plugins",
+    "busybox-static",
+    "protobuf-compiler",
+    "iproute2",
+];
+/// Kubernetes is built here, from Debian's source; the rest of a node is Debian's.
+const FOR_KUBERNETES: [&str; 14] = [
+    "golang-1.19-go",
+    "dpkg-dev",
+    "make",
+    "rsync",
+    "jq",
+    "xz-utils",
+    "etcd-server",
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "conntrack",
+    "iproute2",
+    "busybox-static",
 ];
 const FOR_IMAGES: [&str; 6] = ["mmdebstrap", "erofs-utils", "systemd-boot-efi", "kmod", "zstd", "cpio"];
 const FOR_LAB: [&str; 9] = [
@@ -56,6 +77,8 @@ const FOR_LAB: [&str; 9] = [
 pub(crate) enum Purpose {
     /// `cargo test`, and the tests of API and guide.
     Sources,
+    /// Build Kubernetes and run its parts.
+    Kubernetes,
     /// Build bundles.
     Image,
     /// Build bundles and run virtual hosts.
@@ -103,9 +126,13 @@ fn obtain(shortage: &Shortage, install: Install) -> Result<()> {
 
 fn wanted(purpose: Purpose) -> (Vec<&'static str>, Vec<&'static str>) {
     let (main, backports): (Vec<&str>, Vec<&str>) = match purpose {
-        Purpose::Sources => (FOR_SOURCES.to_vec(), vec![]),
+        Purpose::Sources => ([&FOR_SOURCES[..], &FOR_KUBERNETES[..]].concat(), FROM_BACKPORTS.to_vec()),
+        Purpose::Kubernetes => (FOR_KUBERNETES.to_vec(), vec![]),
         Purpose::Image => (FOR_IMAGES.to_vec(), vec![]),
-        Purpose::Lab => ([&FOR_SOURCES[..], &FOR_IMAGES[..], &FOR_LAB[..]].concat(), FROM_BACKPORTS.to_vec()),
+        Purpose::Lab => {
+            let all = [&FOR_SOURCES[..], &FOR_KUBERNETES[..], &FOR_IMAGES[..], &FOR_LAB[..]];
+            (all.concat(), FROM_BACKPORTS.to_vec())
+        }
     };
     let mut main = main;
     main.sort_unstable();

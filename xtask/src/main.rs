@@ -5,6 +5,7 @@ mod build;
 mod command;
 mod host_tools;
 mod interpreters;
+mod kube;
 mod suite;
 mod tidy;
 mod workspace;
@@ -73,10 +74,29 @@ enum Task {
     /// Build installer and OS bundles
     #[command(disable_help_flag = true)]
     Image(Passed),
+    /// Real Kubernetes for the tests
+    Kube {
+        #[command(subcommand)]
+        what: Kube,
+    },
     /// Measurements
     Bench {
         #[command(subcommand)]
         what: Bench,
+    },
+}
+
+#[derive(Subcommand)]
+enum Kube {
+    /// Build it from Debian's source unless that was done before, and print the folder of its programs
+    Build {
+        #[command(flatten)]
+        host: HostArgs,
+    },
+    /// Hold a control plane up until Enter is pressed
+    Up {
+        #[command(flatten)]
+        host: HostArgs,
     },
 }
 
@@ -184,6 +204,8 @@ fn run(task: Task) -> Result<()> {
         Task::Tidy => tidy::run(workshop.root()),
         Task::Lab(passed) => lab(&workshop, &passed.args),
         Task::Image(passed) => image(&workshop, &passed.args),
+        Task::Kube { what: Kube::Build { host } } => kube::build(&workshop, host.install()),
+        Task::Kube { what: Kube::Up { host } } => kube::up(&workshop, host.install()),
         Task::Bench { what: Bench::Boot { json, host } } => {
             host_tools::ensure(Purpose::Lab, host.install())?;
             let bench = workshop.everything()?.scenarios("bench");

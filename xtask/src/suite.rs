@@ -11,6 +11,7 @@ use crate::build::{Made, Workshop};
 use crate::command::Program;
 use crate::host_tools::{self, Install, Purpose};
 use crate::interpreters;
+use crate::kube;
 use crate::tidy;
 
 /// What became of one step.
@@ -62,6 +63,7 @@ impl Suite {
         self.step("tidy", || tidy::run(workshop.root()));
         let lint = ["--workspace", "--all-targets", "--", "-D", "warnings"];
         self.step("clippy", || workshop.cargo("clippy").args(lint).run());
+        self.step("kubernetes", || kube::build(workshop, install));
         self.step("unit tests", || unit_tests(workshop, install));
         self.step("guide", || workshop.api_tests()?.arg("guide").run());
         self.step("schema", || schema(workshop));
