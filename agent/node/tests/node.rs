@@ -1,5 +1,6 @@
 //! Real Kubernetes on real containerd: a control plane from data, nodes that join and leave, and those that may not.
 #![allow(clippy::unwrap_used, reason = "a failed step of a test ends it")]
+#![allow(clippy::print_stdout, reason = "shown when a test fails")]
 
 mod rig;
 
@@ -149,11 +150,23 @@ fn a_node_joins_once_under_its_own_name_and_others_are_refused() {
 
 /// The node goes from the cluster and from the host, and the host joins again with another token.
 fn leave_and_come_again(site: &Site, (control, said): (&mut Host, &NodeObserved), host: &mut Host) {
+    let pod = format!(
+        r#"{{"spec":{{"nodeName":"a","terminationGracePeriodSeconds":1,"containers":[
+        {{"name":"a","image":"{PAUSE}","imagePullPolicy":"IfNotPresent"}}]}}}}"#
+    );
+    let image = format!("--image={PAUSE}");
+    control.kubectl(&["run", "guest", &image, &format!("--overrides={pod}")]).unwrap();
+    wait_for("a pod on it", || {
+        let asked = ["get", "pod", "guest", "-o", "jsonpath={.status.phase}"];
+        control.kubectl(&asked).is_ok_and(|phase| phase == "Running")
+    });
     change(control, |d| d.leaving = vec!["a".into()]);
     let gone = |o: Option<&NodeObserved>| {
         o.is_some_and(|o| o.phase == Phase::Ready && o.nodes.iter().all(|n| n.name != "a"))
     };
     control.wait(60, "the node's leave", gone);
+    let left = control.kubectl(&["get", "pod", "guest"]);
+    assert!(left.is_err(), "its pod was evicted: {left:?}");
     host.desired.send_replace(None);
     host.wait(60, "its end", |o| o.is_none());
     for path in ["/etc/kubernetes", "/var/lib/kubelet/pki", "/run/cairn-kube", "/var/lib/cairn-node/bin"] {

@@ -170,7 +170,10 @@ mod tests {
         archive.append(&header, body).unwrap();
     }
 
-    fn tried(entries: &[(&str, EntryType, &str)]) -> (tempfile::TempDir, Result<Vec<PathBuf>, UnpackError>) {
+    type Entries<'a> = &'a [(&'a str, EntryType, &'a str)];
+    type Tried = (tempfile::TempDir, Result<Vec<PathBuf>, UnpackError>);
+
+    fn tried(entries: Entries<'_>) -> Tried {
         let folder = tempfile::tempdir().unwrap();
         let mut archive = tar::Builder::new(Vec::new());
         for (name, kind, data) in entries {
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn nothing_leads_out() {
         use EntryType::{Char, Link, Regular, Symlink};
-        let cases: [(&str, &[(&str, EntryType, &str)]); 7] = [
+        let cases: [(&str, Entries<'_>); 7] = [
             ("leads out", &[("../x", Regular, "")]),
             ("leads out", &[("/x", Regular, "")]),
             ("leads out", &[("x", Symlink, "/etc/passwd")]),

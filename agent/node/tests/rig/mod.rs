@@ -327,14 +327,6 @@ fn show_logs(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let text = fs::read(entry.path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        if let Ok(folder) = std::env::var("CAIRN_TEST_LOGS") {
-            let name = format!("{}-{}", std::process::id(), entry.file_name().to_string_lossy());
-            let _ = fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(Path::new(&folder).join(name))
-                .map(|mut f| std::io::Write::write_all(&mut f, text.as_bytes()));
-        }
         let last: Vec<&str> = text.lines().rev().take(25).collect();
         println!("== {}", entry.path().display());
         last.iter().rev().for_each(|line| println!("{}", line.chars().take(300).collect::<String>()));
