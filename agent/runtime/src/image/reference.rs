@@ -81,7 +81,8 @@ fn parse(text: &str) -> Option<Reference> {
 }
 
 fn is_registry(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+    begins && !text.contains("..") && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
 }
 
 fn is_repository(text: &str) -> bool {
