@@ -36,6 +36,7 @@ mod orders;
 mod output;
 mod pairs;
 mod problem;
+mod reach;
 mod run;
 mod secret;
 mod show;

@@ -11,6 +11,7 @@ use crate::{
     exit::Failure,
     host, images, import, login,
     orders::{self, Order},
+    reach,
     show::words::Tone,
     site, target, timeline,
     verbs::{apply, delete, describe, edit, explain, get, mark},
@@ -87,6 +88,9 @@ async fn dispatch(command: Command, cx: &mut Context) -> Result<(), Failure> {
         | Command::Secret(_)
         | Command::Cluster(_)
         | Command::Distribution(_)) => workloads::run(cx, command).await,
+        command @ (Command::Kubectl(_) | Command::Logs(_) | Command::Exec(_) | Command::Vm(_)) => {
+            reach::run(cx, command).await
+        }
         other => identity(other, cx).await,
     }
 }

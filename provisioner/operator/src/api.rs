@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use crate::{
     app::{App, Beyond, Services},
-    audit, auth, backups, bundles, can, clusters, console, events, guard, hosts, images, limit, lists, openapi, people,
+    audit, auth, backups, bundles, can, clusters, console, events, guard, hosts, images, limit, lists,
+    openapi, people,
     problem::{Kind, Problem},
     replay, resources,
     route::{Door, Pace, Route},

@@ -4,6 +4,7 @@ mod access;
 mod backup;
 mod globals;
 mod host;
+mod reach;
 mod verbs;
 mod workloads;
 
@@ -11,6 +12,7 @@ pub use access::{AuditCommand, Can, ContextCommand, Login, Passwd, TokenCommand,
 pub use backup::{Backup, BackupCommand};
 pub use globals::{DataDir, Globals};
 pub use host::{HostCommand, ImageCommand, InstallerCommand, MachineCommand, Register};
+pub use reach::{Exec, Kubeconfig, Kubectl, Logs, Place, VmCommand};
 pub use verbs::{
     Apply, Complete, Delete, Describe, Edit, Events, Explain, Files, Get, Hosts, Import, Mark, Move, Shell,
     Timeline,
@@ -93,6 +95,15 @@ pub enum Command {
     /// Kubernetes clusters of hosts
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Run your kubectl on a cluster, through this site
+    Kubectl(Kubectl),
+    /// The log of a container or virtual machine that a host runs itself
+    Logs(Logs),
+    /// Run a program in a container that a host runs itself
+    Exec(Exec),
+    /// Virtual machines that hosts run themselves
+    #[command(subcommand)]
+    Vm(VmCommand),
     /// Kubernetes distributions: what clusters are made of
     #[command(subcommand)]
     Distribution(DistributionCommand),

@@ -161,6 +161,8 @@ pub enum ClusterCommand {
             The first host has the API server, unless --control-plane names another. Watch it: cairn cluster status NAME -w"
     )]
     Create(ClusterCreate),
+    /// Get a kubeconfig that works for an hour
+    Kubeconfig(super::reach::Kubeconfig),
     /// How far it is, node by node, with reasons
     Status {
         /// Its name

@@ -4,6 +4,7 @@ mod connect;
 mod connection;
 mod events;
 pub(crate) mod pin;
+mod upgrade;
 
 pub(crate) use connection::Connection;
 pub(crate) use events::{Event, Events};

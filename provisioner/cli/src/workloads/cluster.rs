@@ -9,6 +9,7 @@ use crate::{
     args::{ClusterCommand, ClusterCreate},
     exit::Failure,
     pairs::Pair,
+    reach,
     target::{self, Target},
     verbs::apply::Run,
 };
@@ -22,6 +23,7 @@ pub(super) async fn run(cx: &mut Context, command: &ClusterCommand) -> Result<()
         }
         ClusterCommand::Add { name, hosts } => change(cx, name, Members::Join(hosts)).await,
         ClusterCommand::Remove { name, hosts } => change(cx, name, Members::Leave(hosts)).await,
+        ClusterCommand::Kubeconfig(args) => reach::kubeconfig(cx, args).await,
         ClusterCommand::Ls => list(cx, Kind::Cluster).await,
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Of one holder and one cluster at once; one more ends the oldest.
-const MOST: usize = 8;
+const MOST: usize = 64;
 
 /// In the place of a session's principal.
 #[derive(Debug, Serialize, Deserialize)]
