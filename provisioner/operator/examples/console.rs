@@ -14,9 +14,18 @@ use cairn_contract::{
     Digest, HostId, InstallId, Inventory, Smbios, Timestamp,
     inventory::{DiskInfo, NicInfo, TpmInfo, Transport},
     report::FailureKind,
+    workload::{ApplicationObserved, Phase, ReleaseObserved, WorkloadObserved},
 };
-use cairn_domain::{Level, Note, State, Why, host::Installed};
-use cairn_store::{Change, Clock as _, Line, Store, SystemClock, Whose};
+use cairn_domain::{
+    Level, Note, State, Why,
+    audit::Actor,
+    host::Installed,
+    model::{Kind, Namespace, Uid},
+};
+use cairn_store::{
+    AssignedKind, Batch, Change, Clock as _, Line, OrderWrite, Progress, ResourceWrite, Said, Store,
+    SystemClock, Trail, Whose,
+};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Bytes, client::conn::http1::SendRequest};
@@ -49,6 +58,7 @@ async fn main() {
         hosts(&mut api, &site.store).await;
         many(&mut api, wishes.iter().find_map(|n| n.parse().ok()).unwrap_or(0)).await;
         notes(&site.store).await;
+        workloads(&mut api, &site).await;
     }
     eprintln!(
         "https://{}/   token: {}   users: alice (admin), bob, nora (no role); password: {PASSWORD}",
@@ -292,6 +302,156 @@ async fn notes(store: &Store) {
         "another DHCP server answers on eth1: 10.77.0.254. To do: switch it off on this segment",
     );
     store.note(Whose::Site, now, rival).await.expect("it is written");
+}
+
+/// Packages, a cluster, deployments, and what the planner and hosts would say of them.
+async fn workloads(api: &mut Api, site: &support::Site) {
+    let made = api.apply(wares()).await;
+    let uid = |name: &str, kind: &str| {
+        let found =
+            made.iter().find(|i| i["object"]["metadata"]["name"] == name && i["object"]["kind"] == kind);
+        found.and_then(|i| i["object"]["metadata"]["uid"].as_str()?.parse::<Uid>().ok()).expect("it was made")
+    };
+    let [hello, shop, cluster] = statuses();
+    for (subject, status) in [
+        (uid("hello", "Deployment"), hello),
+        (uid("shop", "Deployment"), shop),
+        (uid("till", "Cluster"), cluster),
+    ] {
+        let writes = vec![ResourceWrite::Status { uid: subject, status: status.into() }];
+        let (actor, at) = (Actor::system("example"), SystemClock.now());
+        let batch =
+            Batch { actor, at, premise: None, writes, credentials: Vec::new(), trail: Trail::default() };
+        site.catalog.write(&batch).await.expect("it is written");
+    }
+    for (host, phase, message) in [("edge-00", Phase::Ready, ""), ("edge-09", Phase::Failed, LATE)] {
+        says(site, (host, uid("hello", "Deployment")), (phase, message)).await;
+    }
+}
+
+/// Why a target failed.
+const LATE: &str = "2 of 40 targets failed; edge-09: the image busybox:1.36 is not in the registry: push it, or mend the package";
+
+/// What can be deployed, and where it goes.
+fn wares() -> Vec<Value> {
+    let node = |kind: &str, place: (&str, &str), spec: Value| manifest(kind, place, json!({}), spec);
+    let retail = |name: &'static str| ("retail.acme", name);
+    let parameters = json!([
+        { "name": "greeting", "description": "What the page says", "default": "Hello", "suggested": ["Hello", "Guten Tag"] },
+        { "name": "copies", "type": "integer", "default": 1, "validator": { "minimum": 1, "maximum": 9 } },
+        { "name": "password", "type": "secret", "description": HOSTILE },
+    ]);
+    let container = json!({ "container": { "image": "busybox:1.36", "env": ["G=${greeting}", "C=${copies}", "P=${password}"] } });
+    let hello = |version: &str| {
+        let spec = json!({ "package": "hello", "version": version, "description": "A web page that says hello", "parameters": parameters,
+            "profiles": [{ "name": "german", "parameters": { "greeting": "Guten Tag" } }],
+            "applications": [{ "name": "web", "source": container }, { "name": "log", "dependsOn": ["web"], "source": container }] });
+        node("Package", ("acme", &format!("hello-{}", version.replace('.', "-"))), spec)
+    };
+    let manifests = json!({ "manifests": { "inline": { "web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n" } } });
+    let run = json!({ "adminKubeconfig": "/etc/kubernetes/admin.conf", "caCertificate": "/etc/kubernetes/pki/ca.crt" });
+    let batches = json!({ "batches": [10, 50, 100], "successPercent": 90 });
+    vec![
+        hello("1.0.0"),
+        hello("1.1.0"),
+        node(
+            "Package",
+            ("acme", "shop-2-0-0"),
+            json!({ "package": "shop", "version": "2.0.0", "applications": [{ "name": "web", "source": manifests }] }),
+        ),
+        node(
+            "Distribution",
+            ("acme", "kubeadm-1-36"),
+            json!({ "family": "kubeadm", "version": "1.36.1", "run": run }),
+        ),
+        node(
+            "ClusterTemplate",
+            ("acme", "small"),
+            json!({ "version": "1.0.0", "distribution": "kubeadm-1-36", "default": true, "description": "One control plane" }),
+        ),
+        manifest(
+            "Cluster",
+            retail("till"),
+            json!({ "tier": "prod" }),
+            json!({ "template": "small", "hosts": ["edge-00", "edge-09"] }),
+        ),
+        node("Secret", retail("db"), json!({ "description": "Database of the shop" })),
+        node(
+            "Deployment",
+            retail("hello"),
+            json!({ "package": "hello", "parameters": { "greeting": "Hi" }, "rollout": batches,
+                "targets": { "kind": "host", "selector": { "matchLabels": { "tier": "web" } } } }),
+        ),
+        node(
+            "Deployment",
+            retail("hello-paused"),
+            json!({ "package": "hello", "version": "1.0.0", "paused": true, "targets": { "kind": "host", "names": ["edge-00"] } }),
+        ),
+        node(
+            "Deployment",
+            retail("shop"),
+            json!({ "package": "shop", "targets": { "kind": "cluster", "selector": { "matchLabels": { "tier": "prod" } } } }),
+        ),
+    ]
+}
+
+/// Of two deployments and a cluster, as the planner writes them.
+fn statuses() -> [Value; 3] {
+    let since = "2026-11-22T20:00:00Z";
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| json!({ "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since });
+    let hello = json!({ "observedGeneration": 1, "package": { "name": "hello", "version": "1.1.0" },
+        "targets": { "total": 40, "ready": 17, "progressing": 3, "waiting": 18, "failed": 2, "outdated": 18 },
+        "rollout": { "revision": "r", "batch": 2, "percent": 50, "state": "Progressing" },
+        "worst": [{ "kind": "Host", "name": "edge-04", "phase": "Waiting", "reason": "HostNotRunning", "message": "host edge-04 is registered; it gets it when it runs" }],
+        "conditions": [condition("Ready", "False", "TargetsNotReady", LATE), condition("Progressing", "True", "Progressing", "22 of 40 targets have it; 50 percent may"), condition("Conflict", "False", "None", "no other deployment wants what it wants")] });
+    let shop = json!({ "observedGeneration": 1, "package": { "name": "shop", "version": "2.0.0" }, "targets": { "total": 1, "ready": 1, "progressing": 0, "waiting": 0, "failed": 0, "outdated": 0 },
+        "conditions": [condition("Ready", "True", "Ready", "all 1 targets are ready")] });
+    let node = |name: &str, role: &str, phase: &str, reason: &str, message: &str| json!({ "name": name, "host": name, "role": role, "phase": phase, "reason": reason, "message": message, "version": "v1.36.1" });
+    let cluster = json!({ "observedGeneration": 1, "version": "1.36.1", "controlPlane": "edge-00", "endpoint": "10.77.0.20:6443", "madeFrom": { "template": "small.acme", "version": "1.0.0" },
+        "nodes": [node("edge-00", "controlPlane", "Ready", "Ready", ""), node("edge-09", "worker", "Progressing", "Joining", "its kubelet asks for a certificate")],
+        "conditions": [condition("Ready", "False", "NodesNotReady", "1 of 2 nodes are not ready: edge-09: its kubelet asks for a certificate"), condition("ControlPlaneReady", "True", "Ready", "all 2 nodes are ready")] });
+    [hello, shop, cluster]
+}
+
+/// A host was told of a deployment, and speaks of it.
+async fn says(site: &support::Site, (host, subject): (&str, Uid), (phase, message): (Phase, &str)) {
+    let name = format!("{host}.retail.acme");
+    let found =
+        site.catalog.index().find(Kind::Host, &name, &Namespace::Appliance, |_| true).map(|o| o.metadata.uid);
+    let id: HostId = found.expect("the host was made").into();
+    let workload = WorkloadObserved {
+        kind: "Container".into(),
+        namespace: String::new(),
+        name: "web".into(),
+        phase,
+        message: message.into(),
+        restarts: 3,
+    };
+    let application = ApplicationObserved {
+        name: "web".into(),
+        phase,
+        reason: String::new(),
+        message: String::new(),
+        workloads: vec![workload],
+    };
+    let reason = if phase == Phase::Ready { "Ready" } else { "ImageMissing" };
+    let observed = ReleaseObserved {
+        deployment: subject.0,
+        revision: Digest::of(b"order"),
+        phase,
+        reason: reason.into(),
+        message: message.into(),
+        corrected: 0,
+        applications: vec![application],
+    };
+    let (kind, now) = (AssignedKind::Deployment, SystemClock.now());
+    let order =
+        OrderWrite::Put { host: id, subject, kind, revision: Digest::of(b"order"), body: "{}".into() };
+    site.store.write_orders(&[order], now).await.expect("it is written");
+    let rows = site.store.assignments_of(id).await.expect("it is read");
+    let observed = serde_json::to_string(&observed).expect("JSON");
+    let said = Said { subject, kind, progress: Progress::Said(phase), observed };
+    site.store.observe(id, &rows, &[said], now).await.expect("it is kept");
 }
 
 fn inventory(i: u8) -> Inventory {

@@ -102,7 +102,8 @@ pub enum PackageCommand {
     /// Make a version of a package from a file or folder
     #[command(
         after_help = "A file holds a resource of kind Package. A folder holds it as package.yaml; where one of its applications has\n\
-            files with a path, such as {manifests: {path: manifests}}, the files of that folder are put in place.\n\n\
+            files with a path, such as {manifests: {path: manifests}}, the files of that folder are put in place (up to 900 KiB).\n\
+            The resource is applied; no signed artifact is made in the appliance's registry yet.\n\n\
             Examples:\n  cairn package push examples/workloads/hello.yaml\n  cairn package push ./shop --dry-run"
     )]
     Push {

@@ -7,12 +7,12 @@ use crate::target::text;
 
 /// `Ready`, `Progressing`, `Degraded`, `Failed`, `Paused`, `Waiting`; "" while nobody has looked at it.
 pub(crate) fn phase(object: &Value) -> &'static str {
-    if object.pointer("/status").is_none_or(Value::is_null) {
-        return "";
-    }
     let cluster = text(object, "/kind") == Kind::Cluster.name();
     if !cluster && object.pointer("/spec/paused").and_then(Value::as_bool) == Some(true) {
         return "Paused";
+    }
+    if object.pointer("/status").is_none_or(Value::is_null) {
+        return "";
     }
     if condition(object, "Ready").is_some_and(|c| text(c, "/status") == "True") {
         return "Ready";
@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_deployments_phase_follows_its_targets() {
-        assert_eq!(phase(&json!({"kind": "Deployment", "spec": {"paused": true}})), "");
+        assert_eq!(phase(&json!({"kind": "Deployment", "spec": {"paused": true}})), "Paused");
+        assert_eq!(phase(&json!({"kind": "Deployment", "spec": {}})), "");
         assert_eq!(phase(&deployment([3, 3, 0, 0], ready("True"))), "Ready");
         assert_eq!(phase(&deployment([3, 1, 2, 0], ready("False"))), "Progressing");
         assert_eq!(phase(&deployment([3, 1, 1, 1], ready("False"))), "Degraded");

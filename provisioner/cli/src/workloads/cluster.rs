@@ -5,14 +5,18 @@ use serde_json::{Map, Value, json};
 
 use super::{apply, deploy::selector, list, project, status};
 use crate::{
-    Context,
+    CallError, Context,
     args::{ClusterCommand, ClusterCreate},
+    context::Session,
     exit::Failure,
     pairs::Pair,
     reach,
     target::{self, Target},
     verbs::apply::Run,
 };
+
+/// How often a change is made anew when others were quicker.
+const TRIES: u32 = 8;
 
 /// `cairn cluster ...`
 pub(super) async fn run(cx: &mut Context, command: &ClusterCommand) -> Result<(), Failure> {
@@ -76,20 +80,36 @@ enum Members<'a> {
 async fn change(cx: &mut Context, name: &str, members: Members<'_>) -> Result<(), Failure> {
     let session = cx.session()?;
     let target = Target { kind: Kind::Cluster, name: name.to_owned() };
-    let before = target.get(&session.client, session.namespace()).await?;
-    let hosts = hosts(&before, &members)?;
-    let patch = json!({
-        "metadata": { "resourceVersion": before.pointer("/metadata/resourceVersion") },
-        "spec": { "hosts": hosts },
-    });
-    let path = target::path(Kind::Cluster, &target::full_name(&before));
-    let after = session.client.patch(&path, &patch).await?;
+    let (after, hosts) = replace(&session, &target, &members).await?;
     if cx.value(&after)? {
         return Ok(());
     }
     let shown = cairn_domain::fact::plain(&target::full_name(&after), 200);
     cx.line(&format!("{shown} now has: {}", hosts.join(", ")))?;
     cx.line(&format!("How far it is: cairn cluster status {name} -w"))
+}
+
+/// Read, changed and written. The provisioner writes the status meanwhile, which is another version: then once more.
+async fn replace(
+    session: &Session,
+    target: &Target,
+    members: &Members<'_>,
+) -> Result<(Value, Vec<String>), Failure> {
+    let mut tries = TRIES;
+    loop {
+        let before = target.get(&session.client, session.namespace()).await?;
+        let hosts = hosts(&before, members)?;
+        let patch = json!({
+            "metadata": { "resourceVersion": before.pointer("/metadata/resourceVersion") },
+            "spec": { "hosts": hosts },
+        });
+        let path = target::path(Kind::Cluster, &target::full_name(&before));
+        match session.client.patch(&path, &patch).await {
+            Ok(after) => return Ok((after, hosts)),
+            Err(CallError::Refused(problem)) if problem.status == 409 && tries > 1 => tries -= 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// The hosts that the cluster names afterwards.
