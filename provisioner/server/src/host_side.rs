@@ -182,7 +182,7 @@ pub(crate) async fn read_up_to<T: DeserializeOwned>(
     request: Request<Incoming>,
     most: usize,
 ) -> Result<T, Answer> {
-    let too_large = || format!("the body is larger than {} MiB or broke off", most >> 20);
+    let too_large = || format!("the body is larger than {} KiB or broke off", most >> 10);
     let body = Limited::new(request.into_body(), most).collect();
     let body = tokio::time::timeout(BODY_DEADLINE, body)
         .await

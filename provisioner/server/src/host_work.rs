@@ -19,6 +19,8 @@ use tokio_util::io::ReaderStream;
 use crate::host_side::{Answer, Sent, busy, read_up_to, refuse, reply, text};
 
 const BLOB: &str = "/host/v1/blob/";
+/// Bytes of a question.
+const ASK: usize = 16 << 10;
 /// Bytes of a file that are read at once.
 const CHUNK: usize = 256 << 10;
 
@@ -58,7 +60,7 @@ impl HostWork {
         let empty = || (StatusCode::NO_CONTENT, Bytes::new());
         match request.uri().path() {
             "/host/v1/desired" => {
-                let ask: Ask = read_up_to(request, MAX_DESIRED).await?;
+                let ask: Ask = read_up_to(request, ASK).await?;
                 match self.desk.desired(host, &ask).await.map_err(|e| failed(&e))? {
                     Some(desired) => reply(&desired),
                     None => Ok(empty()),
@@ -70,7 +72,7 @@ impl HostWork {
                 Ok(empty())
             }
             _ => {
-                let ask: SecretsAsk = read_up_to(request, MAX_DESIRED).await?;
+                let ask: SecretsAsk = read_up_to(request, ASK).await?;
                 reply(&self.desk.secrets(host, &ask).await.map_err(|e| failed(&e))?)
             }
         }

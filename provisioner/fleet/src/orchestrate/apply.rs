@@ -26,20 +26,20 @@ const STATUSES: usize = 256;
 impl Orchestrator {
     /// `true`: what it wrote must be planned with at once.
     pub(super) async fn round(&self, ledger: &mut Ledger, renders: &mut Renders) -> Result<bool, RoundError> {
-        self.clear(ledger).await?;
+        let mut again = self.clear(ledger).await?;
         renders.forgive();
         let plan = tokio::task::block_in_place(|| self.plan(ledger, renders));
         let Plan { orders, statuses, renders: wanted, tokens, clusters } = plan;
         renders.want(wanted);
-        self.order(ledger, orders).await?;
+        again |= self.order(ledger, orders).await?;
         self.say(statuses).await?;
-        let made = !tokens.is_empty();
-        self.make_tokens(tokens).await?;
-        if made {
+        if !tokens.is_empty() {
+            self.make_tokens(tokens).await?;
             ledger.tokens = ledger::tokens(&self.store).await?;
+            again = true;
         }
         self.make_clusters(clusters).await?;
-        Ok(made)
+        Ok(again)
     }
 
     fn plan(&self, ledger: &Ledger, renders: &Renders) -> Plan {
@@ -55,8 +55,8 @@ impl Orchestrator {
         })
     }
 
-    /// Rows of which nothing is left, and of hosts that begin anew.
-    async fn clear(&self, ledger: &mut Ledger) -> Result<(), RoundError> {
+    /// Rows of which nothing is left, and of hosts that begin anew. Whether hosts said something meanwhile.
+    async fn clear(&self, ledger: &mut Ledger) -> Result<bool, RoundError> {
         let writes: Vec<OrderWrite> = {
             let index = self.catalog.index();
             ledger.forget_hosts(|host| index.get(host).is_some());
@@ -81,15 +81,13 @@ impl Orchestrator {
                 }
             }
         }
-        if !writes.is_empty() {
-            self.pull(ledger).await?;
-        }
-        Ok(())
+        Ok(!writes.is_empty() && self.pull(ledger).await?)
     }
 
-    async fn order(&self, ledger: &mut Ledger, orders: Vec<Order>) -> Result<(), RoundError> {
+    /// Whether hosts said something meanwhile.
+    async fn order(&self, ledger: &mut Ledger, orders: Vec<Order>) -> Result<bool, RoundError> {
         if orders.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let lines = self.told(&orders, ledger);
         let writes: Vec<OrderWrite> = orders.into_iter().map(write).collect();
@@ -97,9 +95,8 @@ impl Orchestrator {
             self.store.write_orders(writes, self.now()).await?;
         }
         self.write_lines(lines).await;
-        // So that the next plan knows of them; what hosts said meanwhile is news for a plan after this.
-        self.pull(ledger).await?;
-        Ok(())
+        // So that the next plan knows of them.
+        self.pull(ledger).await
     }
 
     async fn say(&self, statuses: Vec<(Uid, serde_json::Value)>) -> Result<(), RoundError> {

@@ -16,8 +16,18 @@ use crate::render::Renderer;
 const AT_ONCE: usize = 2;
 /// What failed is tried again after this: a program may have been installed, a registry filled.
 const AGAIN: Duration = Duration::from_secs(60);
+/// A failure is forgotten after this.
+const FORGET: Duration = Duration::from_secs(3600);
 /// Results that are remembered; beyond it all are forgotten and made again when they are wanted.
 const MOST: usize = 100_000;
+
+/// What failed, and is tried again.
+#[derive(Debug)]
+struct Failure {
+    render: Render,
+    first: Instant,
+    last: Instant,
+}
 
 /// All of them.
 #[derive(Debug)]
@@ -25,10 +35,10 @@ pub(super) struct Renders {
     renderer: Arc<Renderer>,
     /// By key.
     pub(super) done: HashMap<Digest, Rendered>,
-    failed: HashMap<Digest, Instant>,
+    failed: HashMap<Digest, Failure>,
     waiting: Vec<Render>,
     known: HashSet<Digest>,
-    running: JoinSet<(Digest, Rendered)>,
+    running: JoinSet<(Render, Rendered)>,
 }
 
 impl Renders {
@@ -56,22 +66,33 @@ impl Renders {
         self.start();
     }
 
-    /// Forgets failures that are old enough to be tried again.
+    /// Tries again what failed a while ago; until that has ended, the failure stands. Whether it is still wanted is not known
+    /// here: after an hour it is forgotten, and tried again when it is asked for.
     pub(super) fn forgive(&mut self) {
         let now = Instant::now();
-        let old: Vec<_> =
-            self.failed.iter().filter(|(_, at)| **at + AGAIN <= now).map(|(key, _)| *key).collect();
-        for key in old {
-            self.failed.remove(&key);
-            self.done.remove(&key);
-        }
+        let (done, known, waiting) = (&mut self.done, &mut self.known, &mut self.waiting);
+        self.failed.retain(|key, failure| {
+            if failure.first + FORGET <= now {
+                done.remove(key);
+                return false;
+            }
+            if failure.last + AGAIN <= now && known.insert(*key) {
+                failure.last = now;
+                waiting.push(failure.render.clone());
+            }
+            true
+        });
+        self.start();
     }
 
     fn start(&mut self) {
         while self.running.len() < AT_ONCE {
             let Some(render) = self.waiting.pop() else { return };
             let renderer = Arc::clone(&self.renderer);
-            self.running.spawn(async move { (render.key, renderer.render(&render.input).await) });
+            self.running.spawn(async move {
+                let rendered = renderer.render(&render.input).await;
+                (render, rendered)
+            });
         }
     }
 
@@ -79,10 +100,13 @@ impl Renders {
     pub(super) async fn ended(&mut self) {
         let Some(ended) = self.running.join_next().await else { return std::future::pending().await };
         match ended {
-            Ok((key, rendered)) => {
+            Ok((render, rendered)) => {
+                let (key, now) = (render.key, Instant::now());
                 self.known.remove(&key);
                 if matches!(rendered, Rendered::Failed { .. }) {
-                    self.failed.insert(key, Instant::now());
+                    self.failed.entry(key).or_insert(Failure { render, first: now, last: now });
+                } else {
+                    self.failed.remove(&key);
                 }
                 self.done.insert(key, rendered);
             }

@@ -17,10 +17,10 @@ const MAX_FILES: usize = 4096;
 const MAX_UNPACKED: u64 = 32 << 20;
 
 /// Files by their name.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// Unpacks what `packed` holds.
-pub(super) fn unpack(packed: impl Read) -> Result<Files, Fault> {
+pub fn unpack(packed: impl Read) -> Result<Files, Fault> {
     // Headers and padding count too: an archive of empty files is bounded as well.
     let bounded = GzDecoder::new(packed).take(MAX_UNPACKED * 2);
     let mut archive = tar::Archive::new(bounded);

@@ -16,7 +16,7 @@ const MAX_NODES: usize = 500_000;
 const MAX_REPEATED: usize = 100_000;
 
 /// All documents that are not empty.
-pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Vec<Value>, Fault> {
+pub fn read(name: &str, bytes: &[u8]) -> Result<Vec<Value>, Fault> {
     if bytes.len() > MAX_OUTPUT {
         return Err(Fault::new("TooLarge", format!("{name} is larger than {} MiB", MAX_OUTPUT >> 20)));
     }

@@ -17,6 +17,8 @@ mod objects;
 mod tool;
 mod tree;
 
+pub use archive::{Files as Unpacked, unpack};
+pub use documents::read as read_documents;
 pub use tool::Tools;
 pub use tree::{PackageError, Packages};
 
@@ -45,12 +47,13 @@ pub struct Renderer {
 }
 
 /// Why something is not rendered: for the condition of a deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
     /// One word.
-    pub(crate) reason: &'static str,
+    pub reason: &'static str,
     /// For people, with what to do.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl Fault {
