@@ -116,7 +116,6 @@ fn goes_on(name: &HeaderName) -> bool {
         header::SET_COOKIE,
         header::CONNECTION,
         header::HOST,
-        header::ORIGIN,
         header::REFERER,
         header::PROXY_AUTHORIZATION,
         header::TE,
