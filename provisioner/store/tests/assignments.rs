@@ -7,7 +7,7 @@ mod setup;
 use cairn_contract::{Digest, HostId, Timestamp, workload::Phase};
 use cairn_domain::model::Uid;
 use cairn_store::{AssignedKind, Assignment, Change, OrderWrite, Progress, Said, Store, WriteError};
-use setup::{NOW, engines::Site, host, insert};
+use setup::{NOW, host, insert};
 use uuid::Uuid;
 
 fn put(host: HostId, subject: Uid, body: &str) -> OrderWrite {
