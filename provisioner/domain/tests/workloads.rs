@@ -243,6 +243,16 @@ fn what_a_package_consists_of_is_bounded_and_named_well() {
             json!({"helm": {"files": {"artifact": format!("charts/x@sha256:{digest}"), "path": "a/../b"}}}),
             "source.helm.files.path: \"a/../b\"",
         ),
+    ] {
+        refused(write(&f, Kind::Package, "p-1.acme", app(source)), &[expected]);
+    }
+}
+
+#[test]
+fn containers_and_machines_of_a_package_are_bounded_and_named_well() {
+    let f = site();
+    let app = |source: Value| json!({"package": "p", "version": "1.0.0", "applications": [{"name": "a", "source": source}]});
+    for (source, expected) in [
         (json!({"container": {"image": "a b"}}), "source.container.image: \"a b\" names no image"),
         (
             json!({"container": {"image": "x", "env": ["A"]}}),
@@ -279,6 +289,11 @@ fn what_a_package_consists_of_is_bounded_and_named_well() {
     ] {
         refused(write(&f, Kind::Package, "p-1.acme", app(source)), &[expected]);
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_package_is_told_all_at_once() {
+    let f = site();
     let two = json!({"package": "P", "version": "1", "applications": [
         {"name": "a", "dependsOn": ["b"], "source": {"container": {"image": "x"}}},
         {"name": "b", "dependsOn": ["a", "c"], "source": {"container": {"image": "x"}}, "patienceSeconds": 1}],

@@ -1,5 +1,7 @@
 //! Both ends over one pair of pipes.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::time::Duration;
 
 use cairn_contract::workload::tunnel::{MAX_LINE, Open, Opened};

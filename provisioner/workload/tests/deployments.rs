@@ -209,6 +209,11 @@ fn whatever_is_wrong_with_parameters_is_told_with_its_field() {
         assert!(ready(&s).starts_with(expected), "{more}\n{}", ready(&s));
         assert_eq!(hosts(&s, "shop"), [""; 0]);
     }
+}
+
+#[test]
+fn a_text_that_names_an_unknown_parameter_is_told_with_its_file() {
+    let mut s = clusters(1);
     s.put(
         Kind::Package,
         "web-3.acme",

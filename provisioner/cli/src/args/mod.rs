@@ -209,6 +209,10 @@ mod tests {
             let words = ["cairn"].into_iter().chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
         for line in [
             "get",
             "apply",

@@ -63,7 +63,7 @@ pub(crate) fn plan(state: &State<'_>, plan: &mut Plan) {
         let gate = all.gate(carrier, &outcomes);
         all.orders(carrier, &outcomes, &gate, plan);
         match carrier.head.origin {
-            Origin::Deployment(spec) => all.status(number, spec, &outcomes, &gate, plan),
+            Origin::Deployment(spec) => all.status((number, spec), &outcomes, &gate, plan),
             Origin::Addon(_, cluster) => {
                 addons.entry(cluster.metadata.uid).or_default().push(status::of_addon(carrier, &outcomes));
             }
@@ -225,8 +225,7 @@ impl<'a, 's> All<'_, 'a, 's> {
 
     fn status(
         &self,
-        number: usize,
-        spec: &DeploymentSpec,
+        (number, spec): (usize, &DeploymentSpec),
         outcomes: &[Outcome],
         gate: &Gate,
         plan: &mut Plan,
