@@ -19,6 +19,9 @@
 //! | [`secrets`] | join tokens, in memory only |
 //! | [`control`] | a control plane's duties: tokens, CSRs, discovery, leaving nodes |
 
+// kube asks that somebody chooses the version of its types.
+use k8s_openapi as _;
+
 mod clock;
 pub mod control;
 mod execute;

@@ -104,7 +104,7 @@ impl Site {
         let (name, namespace) = split(full);
         let generation = old.as_ref().map_or(1, |o| o.metadata.generation + 1);
         let created =
-            old.as_ref().map_or(Timestamp(i64::try_from(self.next).unwrap()), |o| o.metadata.created);
+            old.as_ref().map_or(Timestamp(i64::try_from(self.next).expect("a few")), |o| o.metadata.created);
         let metadata = Metadata {
             name,
             namespace,
@@ -126,7 +126,7 @@ impl Site {
         let full = format!("{name}.retail.acme");
         let old = self.find(Kind::Host, &full).cloned();
         let uid = old.as_ref().map_or_else(|| self.fresh(), |o| o.metadata.uid);
-        let created = old.map_or(Timestamp(i64::try_from(self.next).unwrap()), |o| o.metadata.created);
+        let created = old.map_or(Timestamp(i64::try_from(self.next).expect("a few")), |o| o.metadata.created);
         let meta = host::HostMeta {
             project: Namespace::project("retail", "acme"),
             site: Some(site.to_owned()),
