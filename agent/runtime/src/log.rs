@@ -194,8 +194,8 @@ fn last_lines(bytes: &[u8], lines: u32) -> &[u8] {
         return &[];
     }
     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let ends = body.iter().enumerate().rev().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
-    let start = ends.skip(lines as usize - 1).next().unwrap_or(0);
+    let mut ends = body.iter().enumerate().rev().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
+    let start = ends.nth(lines as usize - 1).unwrap_or(0);
     bytes.get(start..).unwrap_or_default()
 }
 

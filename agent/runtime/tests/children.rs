@@ -1,5 +1,7 @@
 //! The agent's own supervisor with real processes: kept running, adopted by the next agent, ended with all that they started.
 
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Containers on a real containerd, with runc, CNI and a real registry.
 
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
 mod rig;
 
 use std::collections::BTreeMap;

@@ -1,11 +1,13 @@
 //! Virtual machines under a real QEMU: the boot sector that they boot is written here, prints on its serial line and echoes.
 
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
 mod rig;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_contract::workload::{Phase, Secrets, placeholder};
+use cairn_contract::workload::{Application, Phase, Release, Secrets, placeholder};
 use rig::{Rig, ensure, entries, inside, oci_archive, ready, reason, run, until, vm_release, wait};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -40,6 +42,24 @@ fn push_disk(rig: &Rig, name: &str) {
     run("skopeo", &["copy", "-q", "--insecure-policy", "--dest-tls-verify=false", &from, &to]);
 }
 
+/// A machine with everything, in this run state.
+fn order(id: Uuid, revision: &str, run: &str) -> (Release, Application) {
+    let secret = placeholder(id, "password");
+    vm_release(
+        id,
+        revision,
+        json!({
+            "cpus": 1, "memoryBytes": 64 << 20, "run": run,
+            "disks": [
+                {"name": "root", "source": {"image": "disks/boot:1"}, "sizeBytes": 4 << 20},
+                {"name": "data", "source": "blank", "sizeBytes": 8 << 20},
+            ],
+            "nics": [{"name": "net", "ports": [{"host": rig::free_port(), "container": 22}]}],
+            "userData": format!("#cloud-config\npassword: {secret}\n"),
+        }),
+    )
+}
+
 #[test]
 fn a_machine_prints_on_its_console_and_leaves_nothing() {
     inside("a_machine_prints_on_its_console_and_leaves_nothing", async {
@@ -47,21 +67,7 @@ fn a_machine_prints_on_its_console_and_leaves_nothing() {
         push_disk(&rig, "disks/boot:1");
         let (runtime, id) = (rig.runtime(), Uuid::new_v4());
         let secret = placeholder(id, "password");
-        let of = |revision: &str, run: &str| {
-            vm_release(
-                id,
-                revision,
-                json!({
-                    "cpus": 1, "memoryBytes": 64 << 20, "run": run,
-                    "disks": [
-                        {"name": "root", "source": {"image": "disks/boot:1"}, "sizeBytes": 4 << 20},
-                        {"name": "data", "source": "blank", "sizeBytes": 8 << 20},
-                    ],
-                    "nics": [{"name": "net", "ports": [{"host": rig::free_port(), "container": 22}]}],
-                    "userData": format!("#cloud-config\npassword: {secret}\n"),
-                }),
-            )
-        };
+        let of = |revision: &str, run: &str| order(id, revision, run);
         let secrets = Secrets { values: BTreeMap::from([(secret.clone(), "very-hidden".to_owned())]) };
         let first = of("1", "Always");
         runtime.ensure(&first.0, &first.1, &secrets).unwrap();

@@ -195,7 +195,7 @@ fn checked_path(path: &str) -> Result<(), SpecError> {
     let clean = Path::new(path).components().all(normal)
         && !path.contains('\0')
         && !path.split('/').any(|p| p == ".");
-    let good = path.starts_with('/') && path.trim_matches('/') != "" && clean;
+    let good = path.starts_with('/') && !path.trim_matches('/').is_empty() && clean;
     if good { Ok(()) } else { Err(SpecError::Path(path.to_owned())) }
 }
 

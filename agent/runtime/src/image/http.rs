@@ -28,10 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
+/// A connection, once it is open.
+pub type Dialled<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Duplex>>> + Send + 'a>>;
+
 /// Opens connections to the registry: plain on loopback, else TLS with whatever proves this host and the appliance.
 pub trait Dial: Send + Sync {
     /// One connection.
-    fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Duplex>>> + Send + '_>>;
+    fn dial(&self) -> Dialled<'_>;
 }
 
 /// A registry behind a [`Dial`]. Redirects are not followed: nothing else is trusted.

@@ -14,7 +14,7 @@ mod registry;
 mod unpack;
 
 pub use error::ImageError;
-pub use http::{Dial, Duplex, HttpRegistry};
+pub use http::{Dial, Dialled, Duplex, HttpRegistry};
 pub use manifest::{Descriptor, ImageConfig, Manifest, Process};
 pub(crate) use manifest::{Found, parse_manifest};
 pub use pull::{Image, Images};

@@ -2,6 +2,7 @@
 //!
 //! A test runs its own program again inside; nothing of it is left on the machine.
 
+#![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
@@ -9,7 +10,6 @@ use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use cairn_contract::Digest;
 use cairn_contract::workload::{Application, Body, Container, Phase, Release, Secrets, Vm};
 use cairn_runtime::container::Network;
-use cairn_runtime::image::{Dial, Duplex, HttpRegistry};
+use cairn_runtime::image::{Dial, Dialled, Duplex, HttpRegistry};
 use cairn_runtime::units::Children;
 use cairn_runtime::{Config, Runtime, Seen};
 use serde_json::{Value, json};
@@ -208,7 +208,7 @@ pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
 struct Plain(SocketAddr);
 
 impl Dial for Plain {
-    fn dial(&self) -> Pin<Box<dyn Future<Output = std::io::Result<Box<dyn Duplex>>> + Send + '_>> {
+    fn dial(&self) -> Dialled<'_> {
         Box::pin(async move {
             let stream = tokio::net::TcpStream::connect(self.0).await?;
             Ok(Box::new(stream) as Box<dyn Duplex>)
