@@ -179,7 +179,9 @@ impl Host {
     }
 
     fn runtime(&self, engine: &Engine, units: Arc<dyn Units>) -> anyhow::Result<Runtime> {
-        let registry = HttpRegistry::new(self.here.to_string(), Arc::new(Loopback(self.here)));
+        // `${cairn.registry}` of packages is the appliance's own address.
+        let registry = HttpRegistry::new(self.here.to_string(), Arc::new(Loopback(self.here)))
+            .known_as(self.config.server.to_string());
         let config = engine.config(&self.config.run, &self.config.state);
         Runtime::open(config, units, Arc::new(registry)).context("containers and virtual machines")
     }

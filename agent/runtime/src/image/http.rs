@@ -41,6 +41,7 @@ pub trait Dial: Send + Sync {
 #[derive(Clone)]
 pub struct HttpRegistry {
     address: String,
+    also: Option<String>,
     dial: Arc<dyn Dial>,
 }
 
@@ -54,11 +55,18 @@ impl HttpRegistry {
     /// `address` is what references may name it by, `host:port`; it is sent as `Host`.
     #[must_use]
     pub fn new(address: impl Into<String>, dial: Arc<dyn Dial>) -> Self {
-        Self { address: address.into(), dial }
+        Self { address: address.into(), also: None, dial }
+    }
+
+    /// Another `host:port` that references may name it by: where others know it.
+    #[must_use]
+    pub fn known_as(self, address: impl Into<String>) -> Self {
+        Self { also: Some(address.into()), ..self }
     }
 
     async fn get(&self, of: &Reference, path: String) -> Result<Got, RegistryError> {
-        if let Some(other) = of.registry.as_ref().filter(|r| **r != self.address) {
+        let is_own = |name: &String| *name == self.address || Some(name) == self.also.as_ref();
+        if let Some(other) = of.registry.as_ref().filter(|r| !is_own(r)) {
             return Err(RegistryError::Foreign(other.clone()));
         }
         let asked = tokio::time::timeout(PATIENCE, self.ask(&path)).await;

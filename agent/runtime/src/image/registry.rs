@@ -52,7 +52,7 @@ pub enum RegistryError {
     Denied(String),
     /// The reference names another registry.
     #[error(
-        "{0} is not the registry of this host; push the image to the appliance and name it without a registry"
+        "{0} is not the registry of this host; push the image to the appliance, and name it ${{cairn.registry}}/NAME in the package"
     )]
     Foreign(String),
     /// It cannot be reached.
