@@ -44,7 +44,7 @@ impl Ledger {
         if row.progress == Progress::Gone {
             self.drop_row(key);
             self.gone.insert(key);
-            return (!was_gone).then(|| Turn {
+            return (!was_gone).then_some(Turn {
                 host: row.host,
                 subject: row.subject,
                 before: old,

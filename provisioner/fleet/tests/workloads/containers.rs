@@ -40,11 +40,10 @@ async fn a_label_change_reaches_the_host_at_once_and_its_status_comes_back() {
     let empty = site.told(host, |d| d.releases.is_empty()).await;
     assert_eq!(empty.registry.as_ref().unwrap().address, "192.0.2.1:443");
 
-    let (desk, have) = (site.desk.clone(), Some(empty.revision));
-    let waiting = tokio::spawn(async move { desk.desired(host, &Ask { have }).await.unwrap() });
+    let ask = Ask { have: Some(empty.revision) };
     let since = Instant::now();
-    site.label(host, 1, &[("role", "edge")]).await;
-    let told = waiting.await.unwrap().expect("other orders");
+    let (told, ()) = tokio::join!(site.desk.desired(host, &ask), site.label(host, 1, &[("role", "edge")]));
+    let told = told.unwrap().expect("other orders");
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     let [one] = told.releases.as_slice() else { panic!("{told:?}") };
     let Body::Container(container) = &one.applications[0].body else { panic!("{one:?}") };
