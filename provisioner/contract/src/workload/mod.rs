@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! host                                             provisioner          (client certificate of a running host, HTTP/2)
-//!  | POST /host/v1/desired    Ask            -->  Desired            waits up to 25 s for another revision
+//!  | POST /host/v1/desired    Ask            -->  Desired            waits up to 25 s for another revision; then 204
 //!  | POST /host/v1/observed   Observed       -->  204                after each change, and once a minute
 //!  | POST /host/v1/secrets    SecretsAsk     -->  Secrets            values of this host's own releases only
 //!  | GET  /host/v1/blob/sha256:X             -->  bytes (Range)      only what its own `Desired` names
