@@ -45,6 +45,9 @@ enum Task {
         /// Only what needs no image and no virtual host
         #[arg(long)]
         fast: bool,
+        /// The scenarios that take several minutes as well
+        #[arg(long, conflicts_with = "fast")]
+        full: bool,
         /// Scenarios to run instead of everything
         #[arg(value_name = "SCENARIO", conflicts_with = "fast")]
         scenarios: Vec<String>,
@@ -191,8 +194,9 @@ fn run(task: Task) -> Result<()> {
         Task::Test { scenarios, host, .. } if !scenarios.is_empty() => {
             suite::only(&workshop, &scenarios, host.install())
         }
-        Task::Test { host, .. } => suite::all(&workshop, host.install()),
-        Task::Ci => suite::all(&workshop, Install::Missing),
+        Task::Test { full: true, host, .. } => suite::all(&workshop, &["--full"], host.install()),
+        Task::Test { host, .. } => suite::all(&workshop, &[], host.install()),
+        Task::Ci => suite::all(&workshop, &[], Install::Missing),
         Task::Guide { bless, chapters } => {
             let guide = workshop.api_tests()?.arg("guide").args(chapters);
             if bless { guide.arg("--bless").run() } else { guide.run() }

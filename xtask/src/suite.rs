@@ -28,13 +28,13 @@ struct Suite {
     outcomes: Vec<Outcome>,
 }
 
-/// Everything.
-pub(crate) fn all(workshop: &Workshop, install: Install) -> Result<()> {
+/// Everything; `words` are for the scenarios.
+pub(crate) fn all(workshop: &Workshop, words: &[&str], install: Install) -> Result<()> {
     host_tools::ensure(Purpose::Lab, install)?;
     let mut suite = Suite::default();
     suite.sources(workshop, install);
     if suite.passed() {
-        suite.scenarios(workshop, &[]);
+        suite.scenarios(workshop, words);
     }
     suite.close()
 }
@@ -51,7 +51,8 @@ pub(crate) fn fast(workshop: &Workshop, install: Install) -> Result<()> {
 pub(crate) fn only(workshop: &Workshop, names: &[String], install: Install) -> Result<()> {
     host_tools::ensure(Purpose::Lab, install)?;
     let mut suite = Suite::default();
-    suite.scenarios(workshop, names);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    suite.scenarios(workshop, &names);
     suite.close()
 }
 
@@ -70,14 +71,14 @@ impl Suite {
     }
 
     /// Each part is built once; a later part runs only when the earlier ones are there.
-    fn scenarios(&mut self, workshop: &Workshop, names: &[String]) {
+    fn scenarios(&mut self, workshop: &Workshop, words: &[&str]) {
         let mut made: Option<Made> = None;
         self.step("build and bundles", || {
             made = Some(workshop.everything()?);
             Ok(())
         });
         if let Some(made) = made {
-            self.step("scenarios", || made.scenarios("run").args(names).run());
+            self.step("scenarios", || made.scenarios("run").args(words).run());
         }
     }
 

@@ -6,10 +6,12 @@
 mod bench;
 mod bios_ipxe;
 mod built;
+mod container_without_kubernetes;
 mod corrupt_chunk;
 mod debian_on_nvme;
 mod decommission_with_proof;
 mod demo;
+mod edge;
 mod firmware_knocks;
 mod install_then_disk_boot;
 mod knock;
@@ -35,6 +37,7 @@ mod uefi_https;
 mod uefi_pxe;
 mod unknown_host_waits;
 mod untrusted_tpms;
+mod vm_without_kubernetes;
 mod wrong_disks;
 
 use std::path::PathBuf;
@@ -46,7 +49,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::bench::Output;
 use crate::demo::Afterwards;
 use crate::runner::Options;
-use crate::stories::{Entry, STORIES};
+use crate::stories::{Entry, STORIES, Told};
 
 /// Stories told to virtual hosts.
 #[derive(Debug, Parser)]
@@ -63,6 +66,9 @@ enum Verb {
     Run {
         /// Names, or beginnings of names.
         names: Vec<String>,
+        /// Those that take several minutes as well.
+        #[arg(long)]
+        full: bool,
         /// Stories at once.
         #[arg(long, default_value_t = 2)]
         jobs: usize,
@@ -122,8 +128,8 @@ fn run(verb: Verb) -> Result<bool> {
             STORIES.iter().for_each(|story| report::say(&format!("{:<36} {}", story.name, story.promise)));
             Ok(true)
         }
-        Verb::Run { names, jobs, guests, json, keep } => {
-            let chosen = chosen(&names)?;
+        Verb::Run { names, full, jobs, guests, json, keep } => {
+            let chosen = chosen(&names, if full { Told::Full } else { Told::Always })?;
             let options =
                 Options { jobs, guests, keep: if keep { runner::Keep::All } else { runner::Keep::Failed } };
             let outcomes = runner::run(&chosen, &options)?;
@@ -143,14 +149,16 @@ fn run(verb: Verb) -> Result<bool> {
     }
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Entry>> {
+fn chosen(names: &[String], told: Told) -> Result<Vec<&'static Entry>> {
     if let Some(unknown) =
         names.iter().find(|name| !STORIES.iter().any(|story| story.name.starts_with(name.as_str())))
     {
         bail!("no story is called {unknown}; see `cairn-scenarios list`");
     }
-    let wanted =
-        |story: &&Entry| names.is_empty() || names.iter().any(|name| story.name.starts_with(name.as_str()));
+    let wanted = |story: &&Entry| match names {
+        [] => told == Told::Full || story.told == Told::Always,
+        names => names.iter().any(|name| story.name.starts_with(name.as_str())),
+    };
     Ok(STORIES.iter().filter(wanted).collect())
 }
 
@@ -160,8 +168,10 @@ mod tests {
 
     #[test]
     fn stories_are_chosen_by_the_beginning_of_their_name() {
-        assert_eq!(chosen(&[]).unwrap().len(), STORIES.len());
-        assert_eq!(chosen(&["firmware_kn".into()]).unwrap().len(), 1);
-        assert!(chosen(&["no_such_story".into()]).is_err());
+        assert_eq!(chosen(&[], Told::Full).unwrap().len(), STORIES.len());
+        let usual = STORIES.iter().filter(|story| story.told == Told::Always).count();
+        assert_eq!(chosen(&[], Told::Always).unwrap().len(), usual);
+        assert_eq!(chosen(&["firmware_kn".into()], Told::Always).unwrap().len(), 1);
+        assert!(chosen(&["no_such_story".into()], Told::Always).is_err());
     }
 }

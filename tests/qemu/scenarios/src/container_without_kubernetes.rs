@@ -1,0 +1,56 @@
+//! A host without Kubernetes runs a container of a package: deployed by a label while the host does not exist yet, reached over
+//! the network, put right after somebody stopped it, moved away by a change of a label, kept over a power cut without a provisioner.
+
+use anyhow::{Result, ensure};
+use cairn_lab::Stage;
+
+use crate::{edge, story::Story};
+
+const PACKAGE: &str = "
+apiVersion: cairn/v1
+kind: Package
+metadata: {name: hello-1-0-0}
+spec:
+  package: hello
+  version: 1.0.0
+  applications:
+    - name: web
+      source:
+        container:
+          image: '${cairn.registry}/default.default/hello:1'
+          ports: [{host: 8080, container: 8080}]
+---
+apiVersion: cairn/v1
+kind: Deployment
+metadata: {name: hello}
+spec:
+  package: hello
+  targets: {kind: host, selector: {matchLabels: {role: till}}}
+";
+
+pub(crate) fn tell(story: &Story) -> Result<()> {
+    let mut play = edge::open(story)?;
+    edge::push_hello(&play)?;
+    edge::apply(&play, "hello.yaml", PACKAGE)?;
+    let machine = edge::register(&play, "till-1", "role=till")?;
+    let guest = machine.start(story.net())?;
+    edge::running(&play, "till-1", &guest)?;
+    edge::answers(&play, "till-1", 8080, &guest)?;
+    let status = play.site.json(&["get", "deployment", "hello"])?;
+    ensure!(status["status"]["targets"]["ready"] == 1, "status: {}", status["status"]);
+
+    play.site.call(&["label", "host", "till-1", "role=spare", "--overwrite"])?;
+    edge::silent(&play, "till-1", 8080, &guest)?;
+    play.site.call(&["label", "host", "till-1", "role=till", "--overwrite"])?;
+    edge::answers(&play, "till-1", 8080, &guest)?;
+
+    play.site.stop();
+    story.mark("the provisioner is gone");
+    guest.power_cut();
+    let guest = machine.start(story.net())?;
+    edge::answers(&play, "till-1", 8080, &guest)?;
+    story.mark("it runs without the provisioner, after a power cut");
+    play.site.restart()?;
+    play.wait_state("till-1", "running", Stage::FIRST_BOOT, &guest)?;
+    Ok(())
+}
