@@ -15,6 +15,8 @@ use crate::Digest;
 /// `bin` (folder of the placed programs), `state` (folder that outlives a reboot), `extra.<key>` (of the template).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+// The kind of resource has the name in documents.
+#[schemars(rename = "DistributionRun")]
 pub struct Distribution {
     /// Files that must be there, by digest.
     pub artifacts: Vec<Artifact>,

@@ -1,7 +1,7 @@
 //! A host without Kubernetes runs a container of a package: deployed by a label while the host does not exist yet, reached over
 //! the network, put right after somebody stopped it, moved away by a change of a label, kept over a power cut without a provisioner.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use cairn_lab::Stage;
 
 use crate::{edge, story::Story};
@@ -36,8 +36,11 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     let guest = machine.start(story.net())?;
     edge::running(&play, "till-1", &guest)?;
     edge::answers(&play, "till-1", 8080, &guest)?;
-    let status = play.site.json(&["get", "deployment", "hello"])?;
-    ensure!(status["status"]["targets"]["ready"] == 1, "status: {}", status["status"]);
+    play.wait(edge::WORKLOAD, &guest, "till-1", || {
+        let hello = play.site.json(&["get", "deployment", "hello"])?;
+        Ok((hello["status"]["targets"]["ready"] == 1).then_some(()))
+    })?;
+    story.mark("the deployment is ready");
 
     play.site.call(&["label", "host", "till-1", "role=spare", "--overwrite"])?;
     edge::silent(&play, "till-1", 8080, &guest)?;
