@@ -30,7 +30,7 @@ pub(crate) fn tell(story: &Story) -> Result<()> {
     edge::apply(&play, "speaker-2.yaml", &package("1.0.1", "Halted"))?;
     play.wait(edge::WORKLOAD, &guest, "edge-1", || {
         let targets = play.site.json(&["deployment", "status", "speaker"])?;
-        Ok(targets.to_string().contains("halted").then_some(()))
+        Ok(targets.to_string().to_lowercase().contains("halted").then_some(()))
     })?;
     story.mark("it is halted");
     Ok(())
